@@ -1,0 +1,1 @@
+"""Sinkwell: a callback comes in, its file goes to your buckets, an event goes out."""

@@ -1,0 +1,5 @@
+"""``python -m sinkwell``."""
+
+from sinkwell.cli import main
+
+main()

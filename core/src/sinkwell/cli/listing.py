@@ -1,0 +1,72 @@
+"""Lists, for the eye or one JSON object a line."""
+
+import asyncio
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import rich_click as click
+from rich.table import Table
+
+from sinkwell.cli.common import out, resolve_data_dir
+
+_ON_SCREEN = 50
+
+Row = Mapping[str, Any]
+
+
+def show(
+    path: str,
+    columns: Sequence[tuple[str, Callable[[Row], str]]],
+    *,
+    config: Path | None,
+    data_dir: Path | None,
+    limit: int | None,
+    as_json: bool,
+    wanted: Mapping[str, str | None],
+) -> None:
+    """Print the rows of a list: all of them as JSON, the newest fifty on a screen."""
+
+    async def run() -> None:
+        from sinkwell.cli.client import connected
+
+        async with connected(resolve_data_dir(config, data_dir)) as api:
+            if as_json:
+                async for row in api.rows(path, limit, **wanted):
+                    click.echo(msgspec.json.encode(row).decode())
+                return
+            rows = [row async for row in api.rows(path, limit or _ON_SCREEN, **wanted)]
+        table = Table(*(name for name, _ in columns), box=None, header_style="bold")
+        for row in rows:
+            table.add_row(*(cell(row) for _, cell in columns))
+        out.print(table if rows else "none", soft_wrap=not out.is_terminal)
+        if limit is None and len(rows) == _ON_SCREEN:
+            out.print(f"[dim]the newest {_ON_SCREEN}; --limit or --json show more[/]")
+
+    asyncio.run(run())
+
+
+def local_time(seconds: float) -> str:
+    """Show a time of the ledger as this machine's clock has it."""
+    return datetime.datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def human_size(size: int) -> str:
+    """Show a number of bytes as people say it."""
+    amount = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:  # noqa: PLR2004 - the step between units
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
+
+
+def coloured(state: str) -> str:
+    """Show a state in its colour."""
+    colour = {
+        "stored": "green", "finished": "green", "pending": "yellow", "leased": "cyan",
+        "open": "yellow", "cancelled": "dim", "unrouted": "dim",
+    }.get(state, "red")
+    return f"[{colour}]{state}[/]"

@@ -1,0 +1,141 @@
+"""What the settings sections of plugins are made of.
+
+A type's settings class is a frozen :class:`msgspec.Struct` that extends one of the three bases
+below; its fields are the keys of the section, its docstrings the help. Unknown keys, wrong types
+and missing values become errors that name file, line and the nearest valid key, so a plugin
+checks only what types cannot say, in ``__post_init__``, by raising ``ValueError``.
+"""
+
+import hmac
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+
+class Duration(float):
+    """A span of time in seconds. Written ``1.5`` (seconds), ``"90s"``, ``"15m"``, ``"2h"``, ``"7d"``."""
+
+
+class Size(int):
+    """A number of bytes. Written ``1048576``, ``"200 KB"``, ``"1 MiB"``, ``"5GB"``."""
+
+
+class Secret:
+    """A value that is never shown: written as a reference, ``"env:NAME"`` or ``"file:PATH"``.
+
+    Two secrets are equal when their values are. ``str`` and ``repr`` give a mask.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the value itself. Keep the result out of logs, errors and URLs."""
+        return self._value
+
+    def matches(self, candidate: str) -> bool:
+        """Compare in a time that tells nothing of the value; as bytes, so any text is allowed."""
+        return hmac.compare_digest(
+            self._value.encode("utf-8", "surrogatepass"), candidate.encode("utf-8", "surrogatepass")
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self.matches(other._value)
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+
+class IfPresent(Enum):
+    """What ``put`` does when the key is taken already."""
+
+    KEEP_IF_SAME = "keep-if-same"
+    """Succeed when the same bytes are there, else refuse with ``RejectedError``."""
+    REPLACE = "replace"
+    """Overwrite, atomically: a reader sees the old bytes or the new ones."""
+    REFUSE = "refuse"
+    """Raise ``RejectedError``, whatever is there. (A later try of the same delivery asks for
+    ``KEEP_IF_SAME``, as the earlier one may have put the file before it failed.)"""
+
+
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The keys that every ``[sources.NAME]`` section has."""
+
+    type: str
+    """Name of the source type."""
+
+
+class SinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The keys that every ``[sinks.NAME]`` section has."""
+
+    type: str
+    """Name of the sink type."""
+    key: str | None = None
+    """Key template; a route's own comes first, the source type's default last."""
+    if_present: IfPresent = IfPresent.KEEP_IF_SAME
+    """What to do when the key is taken."""
+    concurrency: int = 8
+    """How many files are put at once, at least 1."""
+    timeout: Duration = Duration(300)
+    """Deadline of one attempt, in seconds."""
+
+    def __post_init__(self) -> None:
+        if self.concurrency < 1:
+            raise ValueError("concurrency must be at least 1")
+        if self.timeout <= 0:
+            raise ValueError("timeout must be more than 0")
+
+
+class NotifierSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The keys that every ``[notifiers.NAME]`` section has."""
+
+    type: str
+    """Name of the notifier type."""
+    events: tuple[str, ...] = ("*",)
+    """Event types to be told of; ``*`` stands for any characters."""
+
+
+def decode_custom(kind: type, value: Any) -> Any:
+    """Convert a value of the settings to one of this module's types (msgspec's ``dec_hook``).
+
+    Raises ``ValueError`` with the accepted spellings, ``NotImplementedError`` for other types.
+    """
+    if kind is Duration:
+        return Duration(_quantity(value, _DURATIONS, 'a time such as 30, "30s", "15m", "2h" or "7d"'))
+    if kind is Size:
+        return Size(_quantity(value, _SIZES, 'a size such as 1048576, "200 KB" or "1 MiB"'))
+    if kind is Secret:
+        if isinstance(value, Secret):
+            return value
+        if isinstance(value, str) and value:
+            return Secret(value)
+        raise ValueError('a secret is text: "env:NAME" or "file:PATH"')
+    raise NotImplementedError(f"settings cannot hold a {kind.__name__}")
+
+
+_DURATIONS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_SIZES = {"": 1, "b": 1}
+_SIZES |= {f"{p}b": 1000**n for n, p in enumerate("kmgt", 1)}
+_SIZES |= {f"{p}ib": 1024**n for n, p in enumerate("kmgt", 1)}
+
+
+def _quantity(value: Any, units: dict[str, float] | dict[str, int], expected: str) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, str):
+        text = value.strip().lower()
+        number = text.rstrip("abcdefghijklmnopqrstuvwxyz ")
+        unit = text[len(number) :].strip()
+        try:
+            amount = float(number)
+        except ValueError:
+            amount = -1.0
+        if unit in units and 0 <= amount < float("inf"):
+            return amount * units[unit]
+    raise ValueError(f"expected {expected}, got {value!r}")

@@ -1,0 +1,1 @@
+"""From planned to final: plan, claim, attempt, settle."""

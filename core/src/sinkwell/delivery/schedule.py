@@ -1,0 +1,40 @@
+"""When to try again. Pure."""
+
+import random
+from dataclasses import dataclass
+
+_QUICK_WAITS = 2
+_TAIL_BEGINS = 60
+_TAIL_GROWS = 4
+_LONGEST_RETRY_AFTER = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how patiently a delivery is tried.
+
+    ``attempts`` tries in all, at least 1. The waits between them: up to ``base`` and twice
+    ``base`` seconds after the first two tries, which rides over a hiccup; then from 60 times
+    ``base`` on four times more each, up to ``cap``, which rides over a night. Each wait is drawn
+    between nothing and that bound ("full jitter"), so that a sink that comes back is not met by
+    everyone at once.
+    """
+
+    attempts: int = 14
+    base: float = 1.0
+    cap: float = 21_600.0
+
+    def bound(self, failed: int) -> float:
+        """Return the longest wait after the ``failed``-th try (from 1 on), in seconds."""
+        if failed <= _QUICK_WAITS:
+            wait = self.base * 2.0 ** (failed - 1)
+        else:
+            doublings = min(failed - _QUICK_WAITS - 1, 32)
+            wait = self.base * _TAIL_BEGINS * float(_TAIL_GROWS) ** doublings
+        return min(self.cap, wait)
+
+    def wait(self, failed: int, retry_after: float | None, rng: random.Random) -> float:
+        """Draw the wait after the ``failed``-th try; never less than the sink asked for."""
+        drawn = rng.uniform(0, self.bound(failed))
+        asked = min(max(0.0, retry_after or 0.0), _LONGEST_RETRY_AFTER)
+        return asked + drawn if asked else drawn

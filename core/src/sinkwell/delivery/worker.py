@@ -1,0 +1,188 @@
+"""One sink's worker: claims what is due, attempts it, settles it, and minds the sink's health.
+
+Every sink has a worker of its own, with threads and slots of its own, so a sink that is slow,
+dead or broken delays no other.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from sinkwell.clock import Clock
+from sinkwell.contract import IfPresent, Sink, TransientError, UnusableError
+from sinkwell.delivery import decide
+from sinkwell.delivery.health import SinkHealth
+from sinkwell.delivery.model import Lease, Outcome, Queue, Settlement, Store
+from sinkwell.delivery.schedule import RetryPolicy
+from sinkwell.outage import LedgerUnavailableError
+
+_LEASE_MARGIN = 30.0
+_LEDGER_RETRY = 1.0
+_LONGEST_SLEEP = 60.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class SinkPlan:
+    """What a worker must know of its sink."""
+
+    name: str
+    open: Callable[[], Awaitable[Sink]]
+    if_present: IfPresent
+    concurrency: int
+    timeout: float
+
+
+class SinkWorker:
+    """Delivers to one sink until it is stopped."""
+
+    def __init__(
+        self, plan: SinkPlan, queue: Queue, store: Store, policy: RetryPolicy, clock: Clock
+    ) -> None:
+        self.plan = plan
+        self.health = SinkHealth(plan.name, plan.open, plan.timeout, queue, clock)
+        self._queue = queue
+        self._store = store
+        self._policy = policy
+        self._clock = clock
+        self._rng = random.Random()  # noqa: S311 - jitter, not a secret
+        self._active: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._saturated = False
+
+    def wake(self) -> None:
+        """Look for due deliveries now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until cancelled; ``finish`` then ends what is under way."""
+        while True:
+            try:
+                sink = await self.health.working_sink()
+                self._wake.clear()
+                next_due = await self._claim(sink)
+            except LedgerUnavailableError as error:
+                log.warning("the ledger is away; deliveries wait", sink=self.plan.name,
+                            error=str(error))
+                await asyncio.sleep(_LEDGER_RETRY)
+                continue
+            await self._sleep(next_due)
+
+    async def finish(self, grace: float) -> None:
+        """Give running attempts ``grace`` seconds, hand back what is left, close the sink."""
+        if self._active:
+            await asyncio.wait(self._active, timeout=grace)
+        for task in self._active:
+            task.cancel()
+        await asyncio.gather(*self._active, return_exceptions=True)
+        await self.health.close()
+
+    async def _claim(self, sink: Sink) -> float | None:
+        free = self.plan.concurrency - len(self._active)
+        self._saturated = free == 0
+        if self._saturated:
+            return None
+        claims = await self._queue.claim(
+            self.plan.name, limit=free, lease_for=self.plan.timeout + _LEASE_MARGIN
+        )
+        self._saturated = len(claims.leases) == free
+        for lease in claims.leases:
+            task = asyncio.create_task(self._work(sink, lease))
+            self._active.add(task)
+            task.add_done_callback(self._ended)
+        return claims.next_due
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._active.discard(task)
+        if self._saturated:
+            self._wake.set()
+        if not task.cancelled() and (error := task.exception()):
+            log.error("an attempt broke; its lease runs out", sink=self.plan.name, exc_info=error)
+
+    async def _sleep(self, next_due: float | None) -> None:
+        wait = _LONGEST_SLEEP
+        if next_due is not None:
+            wait = min(wait, max(0.0, next_due - self._clock.now()))
+        try:
+            async with asyncio.timeout(wait):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _work(self, sink: Sink, lease: Lease) -> None:
+        try:
+            settlement = await self._attempt(sink, lease)
+        except asyncio.CancelledError:
+            await self._queue.hand_back(lease)
+            raise
+        if settlement is None:
+            return
+        match settlement.attempt.outcome:
+            case Outcome.UNUSABLE:
+                self.health.pause(settlement.attempt.error or "")
+                self._wake.set()
+            case Outcome.STORED:
+                self.health.worked()
+        await self._settle(settlement)
+
+    async def _attempt(self, sink: Sink, lease: Lease) -> Settlement | None:
+        """Put the file; None when the spool had lost it, which settles all its deliveries."""
+        started_at = self._clock.now()
+        try:
+            async with asyncio.timeout(self.plan.timeout):
+                if lease.interrupted and lease.attempts >= self._policy.attempts:
+                    raise TransientError("the process ended in the middle of the last attempt")
+                receipt = await sink.put(
+                    self._store.blob(lease.file), lease.key, if_present=self._if_present(lease)
+                )
+                decide.verify_receipt(lease, receipt)
+        except TimeoutError:
+            error: Exception = TransientError(f"no answer within {self.plan.timeout:g} s")
+        except Exception as raised:  # noqa: BLE001 - whatever a plugin raises is settled
+            if await self._lost(lease, raised):
+                return None
+            error = raised
+        else:
+            return decide.stored(lease, receipt, started_at=started_at, now=self._clock.now())
+        return decide.failed(
+            lease, error, started_at=started_at, now=self._clock.now(),
+            policy=self._policy, rng=self._rng,
+        )
+
+    def _if_present(self, lease: Lease) -> IfPresent:
+        if self.plan.if_present is IfPresent.REFUSE and lease.repeated:
+            return IfPresent.KEEP_IF_SAME
+        return self.plan.if_present
+
+    async def _lost(self, lease: Lease, error: Exception) -> bool:
+        """Find out whether the spool is to blame for what a sink raised."""
+        if isinstance(error, TransientError | UnusableError) and self._store.exists(lease.file):
+            return False
+        damage = await self._store.set_aside_if_damaged(lease.file)
+        if damage is None:
+            return False
+        await self._queue.lose_file(lease.file.file_id, f"the spool's copy is damaged: {damage}")
+        return True
+
+    async def _settle(self, settlement: Settlement) -> None:
+        """Write the outcome, however long the ledger is away: the lease decides if it counts."""
+        while True:
+            try:
+                settled = await self._queue.settle(settlement)
+                break
+            except LedgerUnavailableError as error:
+                log.warning("the ledger is away; an outcome waits", sink=self.plan.name,
+                            error=str(error))
+                await asyncio.sleep(_LEDGER_RETRY)
+        if not settled.valid:
+            log.warning("a lease had run out before its attempt ended", sink=self.plan.name,
+                        delivery=settlement.lease.delivery_id)
+        elif settled.released:
+            self._store.release(settlement.lease.file)
+        if settlement.due_at is not None:
+            wait = max(0.0, settlement.due_at - self._clock.now())
+            asyncio.get_running_loop().call_later(wait, self.wake)

@@ -1,0 +1,1 @@
+"""Bytes in: from the socket into the spool, once, within limits."""

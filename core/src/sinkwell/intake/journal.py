@@ -1,0 +1,53 @@
+"""What intake asks of the ledger."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from sinkwell.delivery.plan import PlannedDelivery
+from sinkwell.intake.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A callback whose files are durable in the spool, ready to be recorded."""
+
+    callback_id: str
+    source: str
+    provider_id: str
+    provider_status: str
+    deduplication_key: str | None
+    received_at: float
+    files: tuple[tuple[Manifest, tuple[PlannedDelivery, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderFailure:
+    """A callback in which the provider says that it has no file."""
+
+    callback_id: str
+    source: str
+    provider_id: str
+    provider_status: str
+    deduplication_key: str | None
+    received_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the ledger made of a callback."""
+
+    callback_id: str
+    """The callback that stands: for a repeat, the first one's id."""
+    duplicate: bool
+
+
+class Journal(Protocol):
+    """The ledger, as intake sees it. What it returns is durable."""
+
+    async def record_acceptance(self, acceptance: Acceptance) -> Recorded:
+        """Write callback, files, deliveries and events at once, or find that it is a repeat."""
+        ...
+
+    async def record_failure(self, failure: ProviderFailure) -> Recorded:
+        """Write that the provider failed, or find that it said so before."""
+        ...

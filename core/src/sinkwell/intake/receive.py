@@ -1,0 +1,230 @@
+"""One callback: authenticated, spooled, recorded, and only then answered with yes."""
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
+
+import structlog
+
+from sinkwell.clock import Clock
+from sinkwell.contract import (
+    AuthenticationError,
+    Callback,
+    MalformedCallbackError,
+    Message,
+    PartFile,
+    Source,
+)
+from sinkwell.delivery.plan import Planner
+from sinkwell.ids import new_id
+from sinkwell.intake.admission import Admission
+from sinkwell.intake.body import ReceiveChunk, paced
+from sinkwell.intake.journal import Acceptance, Journal, ProviderFailure, Recorded
+from sinkwell.intake.limits import IntakeLimits
+from sinkwell.intake.manifest import Manifest
+from sinkwell.intake.multipart_body import IncomingFile, MultipartBody
+from sinkwell.intake.refusals import Refusal, forbidden, malformed, too_large
+from sinkwell.intake.sniff import sniff
+from sinkwell.intake.spool import Spool, SpoolWriter
+from sinkwell.naming import KeyValues
+from sinkwell.threads import Threads
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_WRITE_AT = 256 * 1024
+"""So much of a file is collected before a thread writes it: smaller files take one hop."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSource:
+    """A configured source, ready to be called."""
+
+    name: str
+    source: Source
+
+
+class Intake:
+    """Receives callbacks of all sources."""
+
+    def __init__(
+        self,
+        *,
+        spool: Spool,
+        admission: Admission,
+        limits: IntakeLimits,
+        planner: Planner,
+        journal: Journal,
+        clock: Clock,
+        threads: Threads,
+        wake: Callable[[str], None],
+    ) -> None:
+        self._spool = spool
+        self._admission = admission
+        self._limits = limits
+        self._planner = planner
+        self._journal = journal
+        self._clock = clock
+        self._threads = threads
+        self._wake = wake
+
+    async def receive(
+        self, origin: OpenSource, headers: dict[str, str], receive_chunk: ReceiveChunk
+    ) -> Recorded:
+        """Take one callback whole.
+
+        When this returns, its files and its record are durable. Raises ``Refusal`` for what is
+        not taken and ``ClientGoneError`` when the sender went away; nothing of either is kept.
+        """
+        body = MultipartBody(headers, self._limits, self._new_writer)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._admission.admit(self._declared_size(headers)))
+            stack.push_async_callback(self._discard, body.files)
+            message = await self._read(origin, body, receive_chunk)
+            callback = self._understand(origin, message)
+            if not callback.succeeded:
+                return await self._journal.record_failure(self._failure(origin, callback))
+            return await self._accept(origin, callback, body)
+
+    def _new_writer(self) -> SpoolWriter:
+        return SpoolWriter(self._spool, new_id("f"))
+
+    def _declared_size(self, headers: dict[str, str]) -> int:
+        size = int(headers.get("content-length", "0"))
+        if size > self._limits.max_body_size:
+            raise too_large(f"{size} bytes are announced; {self._limits.max_file_size} are taken")
+        return size
+
+    async def _read(
+        self, origin: OpenSource, body: MultipartBody, receive_chunk: ReceiveChunk
+    ) -> Message:
+        authentic = self._authenticate(origin, body.message)
+        async for chunk in paced(receive_chunk, self._limits):
+            field_completed = body.feed(chunk)
+            if field_completed and not authentic:
+                authentic = self._authenticate(origin, body.message)
+            if body.current is not None and body.current.pending_size >= _WRITE_AT:
+                self._admission.check()
+                await self._on_disk(body.current.writer.write, body.current.drain())
+        message = body.end()
+        if not (authentic or self._authenticate(origin, message)):
+            raise forbidden("the callback carries no proof of its origin")
+        return message
+
+    def _authenticate(self, origin: OpenSource, message: Message) -> bool:
+        try:
+            return origin.source.authenticate(message)
+        except AuthenticationError as error:
+            log.warning("a callback was refused", source=origin.name, reason=str(error))
+            raise forbidden(str(error)) from error
+
+    def _understand(self, origin: OpenSource, message: Message) -> Callback:
+        try:
+            callback = origin.source.parse(message)
+        except MalformedCallbackError as error:
+            raise malformed(str(error)) from error
+        if callback.succeeded and not callback.files:
+            raise malformed("the callback brings no file")
+        return callback
+
+    async def _accept(
+        self, origin: OpenSource, callback: Callback, body: MultipartBody
+    ) -> Recorded:
+        callback_id = new_id("c")
+        received_at = self._clock.now()
+        files = []
+        for reference in callback.files:
+            incoming = body.files[body.message.parts.index(reference.part)]
+            draft = _manifest(origin, callback, callback_id, received_at, reference, incoming)
+            manifest = await self._on_disk(incoming.writer.finish, incoming.drain(), draft)
+            self._admission.used += manifest.size
+            files.append((manifest, self._planner.plan(origin.name, key_values(manifest))))
+        # From here on the files stay whatever happens: if the ledger's answer is lost, the next
+        # start finds out which of them it knows. Removing one that it knows would lose it.
+        recorded = await self._journal.record_acceptance(
+            Acceptance(
+                callback_id=callback_id,
+                source=origin.name,
+                provider_id=callback.provider_id,
+                provider_status=callback.provider_status,
+                deduplication_key=callback.deduplication_key,
+                received_at=received_at,
+                files=tuple(files),
+            )
+        )
+        if recorded.duplicate:
+            for manifest, _ in files:
+                self._spool.release(manifest.file_id)
+                self._admission.used -= manifest.size
+        else:
+            for sink in {delivery.sink for _, planned in files for delivery in planned}:
+                self._wake(sink)
+        return recorded
+
+    def _failure(self, origin: OpenSource, callback: Callback) -> ProviderFailure:
+        return ProviderFailure(
+            callback_id=new_id("c"),
+            source=origin.name,
+            provider_id=callback.provider_id,
+            provider_status=callback.provider_status,
+            deduplication_key=callback.deduplication_key,
+            received_at=self._clock.now(),
+        )
+
+    async def _on_disk(
+        self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        try:
+            return await self._threads.run(function, *args, **kwargs)
+        except OSError as error:
+            raise self._admission.report(error) from error
+
+    async def _discard(self, files: list[IncomingFile]) -> None:
+        for file in files:
+            if file.writer.begun:
+                await self._on_disk(file.writer.discard)
+
+
+def key_values(manifest: Manifest) -> KeyValues:
+    """Return what key templates may use of a file."""
+    return KeyValues(
+        id=manifest.provider_id,
+        file_id=manifest.file_id,
+        source=manifest.source,
+        received_at=manifest.received_at,
+        ext=manifest.extension,
+        sha256=manifest.sha256,
+        name=manifest.name,
+        url=manifest.labels.get("url"),
+        tags=tuple(manifest.labels.get("tags", "").split(",")),
+        labels=manifest.labels,
+    )
+
+
+def _manifest(
+    origin: OpenSource,
+    callback: Callback,
+    callback_id: str,
+    received_at: float,
+    reference: PartFile,
+    incoming: IncomingFile,
+) -> Manifest:
+    seen = sniff(incoming.head)
+    return Manifest(
+        file_id=incoming.writer.file_id,
+        callback_id=callback_id,
+        source=origin.name,
+        provider_id=callback.provider_id,
+        deduplication_key=callback.deduplication_key,
+        provider_status=callback.provider_status,
+        received_at=received_at,
+        size=0,
+        sha256="",
+        media_type=seen.media_type if seen else reference.media_type,
+        extension=seen.extension if seen else reference.extension,
+        name=incoming.part.filename,
+        labels=dict(callback.labels),
+    )

@@ -1,0 +1,175 @@
+"""The spool: the durable place where files wait until every sink has them.
+
+::
+
+    spool/id            who this spool is, made once
+    spool/tmp/          being written; swept at start
+    spool/files/        complete and durable, one file each, named by file id
+    spool/quarantine/   damaged or doubtful, kept for people to look at, never delivered
+
+A file becomes durable by the only sequence that makes it so: write under ``tmp/``, fsync,
+rename into ``files/``, fsync the directory. A failed fsync is final: a later one may succeed
+without the bytes being on the disk, so the file goes to quarantine and the sender is told to
+try again.
+"""
+
+import hashlib
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from sinkwell.intake.manifest import Manifest, encode_trailer
+
+
+class Spool:
+    """One spool directory. All methods may block on the disk; threads may call them together."""
+
+    def __init__(self, directory: Path) -> None:
+        """Make the directory where it is missing, and read or make its id.
+
+        Raises ``OSError`` when that cannot be done.
+        """
+        self.directory = directory
+        self.tmp = directory / "tmp"
+        self.files = directory / "files"
+        self.quarantined = directory / "quarantine"
+        for path in (directory, self.tmp, self.files, self.quarantined):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.id = self._persistent_id()
+        self._files_fd = os.open(self.files, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        os.close(self._files_fd)
+
+    def path(self, file_id: str) -> Path:
+        """Where a complete file lies."""
+        return self.files / file_id
+
+    def release(self, file_id: str) -> None:
+        """Remove a file. A file that is gone already is fine: a crash may have come between."""
+        with suppress(FileNotFoundError):
+            os.unlink(file_id, dir_fd=self._files_fd)
+
+    def quarantine(self, path: Path) -> Path:
+        """Set a file aside under a name that is free, and return where it now lies."""
+        target = self.quarantined / path.name
+        while target.exists():
+            target = self.quarantined / f"{path.name}.{secrets.token_hex(4)}"
+        path.rename(target)
+        return target
+
+    def sweep(self) -> int:
+        """Remove what an earlier process left half written, and say how many files that were."""
+        leftovers = list(self.tmp.iterdir())
+        for path in leftovers:
+            path.unlink()
+        return len(leftovers)
+
+    def probe(self) -> None:
+        """Write, sync and remove a small file. Raises ``OSError`` when the disk is sick."""
+        path = self.tmp / f"probe-{secrets.token_hex(8)}"
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(fd, bytes(4096))
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+            path.unlink()
+
+    def sync_files(self) -> None:
+        """Make renames into ``files/`` durable."""
+        os.fsync(self._files_fd)
+
+    def _persistent_id(self) -> str:
+        path = self.directory / "id"
+        if not path.exists():
+            fresh = self.directory / "tmp" / "id"
+            fresh.write_text(f"{secrets.token_hex(8)}\n")
+            with fresh.open() as file:
+                os.fsync(file.fileno())
+            fresh.rename(path)
+            fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        return path.read_text().strip()
+
+
+class SpoolWriter:
+    """One file on its way into the spool. Used by one thread at a time."""
+
+    def __init__(self, spool: Spool, file_id: str) -> None:
+        self.file_id = file_id
+        self.size = 0
+        self._spool = spool
+        self._path = spool.tmp / file_id
+        self._digest = hashlib.sha256()
+        self._fd: int | None = None
+        self.begun = False
+        """Whether there is something under ``tmp/`` that ``discard`` would have to remove."""
+
+    def write(self, chunks: list[bytes]) -> None:
+        """Append. Raises ``OSError``; the writer is then only good for ``discard``."""
+        for chunk in chunks:
+            self._digest.update(chunk)
+            self.size += len(chunk)
+        self._append(chunks)
+
+    def finish(self, chunks: list[bytes], manifest: Manifest) -> Manifest:
+        """Append the last bytes and make the file durable.
+
+        Returns the manifest with size and digest filled in. Raises ``OSError``: nothing is then
+        left under ``files/``, and what could not be synced is in quarantine.
+        """
+        self.write(chunks)
+        manifest = msgspec.structs.replace(
+            manifest, size=self.size, sha256=self._digest.hexdigest()
+        )
+        self._append([encode_trailer(manifest)])
+        fd = self._opened()
+        try:
+            os.fsync(fd)
+        except OSError:
+            self._close()
+            self._spool.quarantine(self._path)
+            raise
+        self._close()
+        final = self._spool.path(self.file_id)
+        self._path.rename(final)
+        self.begun = False
+        try:
+            self._spool.sync_files()
+        except OSError:
+            self._spool.quarantine(final)
+            raise
+        return manifest
+
+    def discard(self) -> None:
+        """Remove what was written. Called more than once, it does nothing more."""
+        self._close()
+        self._path.unlink(missing_ok=True)
+        self.begun = False
+
+    def _append(self, chunks: list[bytes]) -> None:
+        fd = self._opened()
+        for chunk in chunks:
+            view = memoryview(chunk)
+            while view:
+                view = view[os.write(fd, view) :]
+
+    def _opened(self) -> int:
+        if self._fd is None:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            self._fd = os.open(self._path, flags, 0o600)
+            self.begun = True
+        return self._fd
+
+    def _close(self) -> None:
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            os.close(fd)

@@ -1,0 +1,206 @@
+"""Recording callbacks: deduplication, files, deliveries and events in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+from sqlalchemy import Connection, bindparam, insert, select, tuple_
+
+from sinkwell.contract.events import (
+    CallbackDuplicate,
+    CallbackProviderFailed,
+    CallbackReceived,
+    FileAccepted,
+)
+from sinkwell.delivery.model import State
+from sinkwell.delivery.plan import PlannedDelivery
+from sinkwell.ids import new_id
+from sinkwell.intake.journal import Acceptance, ProviderFailure, Recorded
+from sinkwell.intake.manifest import Manifest
+from sinkwell.ledger import eventlog
+from sinkwell.ledger.schema import callbacks, deliveries, files
+
+_encoder = msgspec.json.Encoder()
+_insert_callbacks = insert(callbacks)
+_insert_files = insert(files)
+_insert_deliveries = insert(deliveries)
+_standing = (
+    select(callbacks.c.source, callbacks.c.deduplication_key, callbacks.c.id)
+    .where(
+        tuple_(callbacks.c.source, callbacks.c.deduplication_key).in_(
+            bindparam("keys", expanding=True)
+        )
+    )
+)
+_digests = select(files.c.sha256).where(files.c.callback_id == bindparam("callback_id"))
+
+Row = dict[str, object]
+
+
+@dataclass(slots=True)
+class _Rows:
+    """What one transaction adds."""
+
+    callbacks: list[Row] = field(default_factory=list)
+    files: list[Row] = field(default_factory=list)
+    deliveries: list[Row] = field(default_factory=list)
+    announced: list[eventlog.Announced] = field(default_factory=list)
+
+    def write(self, connection: Connection) -> None:
+        for statement, rows in (
+            (_insert_callbacks, self.callbacks),
+            (_insert_files, self.files),
+            (_insert_deliveries, self.deliveries),
+        ):
+            if rows:
+                connection.execute(statement, rows)
+        eventlog.append(connection, self.announced)
+
+
+def record_acceptances(
+    connection: Connection, acceptances: Sequence[tuple[str, Acceptance]]
+) -> Sequence[Recorded]:
+    """Record callbacks whose files lie in the spool named; a repeat adds but an event."""
+    standing = _find_standing(connection, [acceptance for _, acceptance in acceptances])
+    first_in_batch: dict[str, Acceptance] = {}
+    results = []
+    rows = _Rows()
+    for spool_id, acceptance in acceptances:
+        key = (acceptance.source, acceptance.deduplication_key or "")
+        known = standing.get(key) if acceptance.deduplication_key else None
+        if known is not None:
+            first = first_in_batch.get(known)
+            digests = (
+                {manifest.sha256 for manifest, _ in first.files}
+                if first
+                else set(connection.execute(_digests, {"callback_id": known}).scalars())
+            )
+            rows.announced.append(_repeat(acceptance, known, digests))
+            results.append(Recorded(known, duplicate=True))
+            continue
+        if acceptance.deduplication_key:
+            standing[key] = acceptance.callback_id
+            first_in_batch[acceptance.callback_id] = acceptance
+        _add(rows, acceptance, spool_id)
+        results.append(Recorded(acceptance.callback_id, duplicate=False))
+    rows.write(connection)
+    return results
+
+
+def record_failures(
+    connection: Connection, failures: Sequence[ProviderFailure]
+) -> Sequence[Recorded]:
+    """Record what providers say has failed; a repeat changes nothing."""
+    standing = _find_standing(connection, failures)
+    results = []
+    rows = _Rows()
+    for failure in failures:
+        key = (failure.source, failure.deduplication_key or "")
+        if failure.deduplication_key and key in standing:
+            results.append(Recorded(standing[key], duplicate=True))
+            continue
+        standing[key] = failure.callback_id
+        rows.callbacks.append(_callback_row(failure, succeeded=False))
+        fact = CallbackProviderFailed(
+            callback_id=failure.callback_id,
+            source=failure.source,
+            provider_id=failure.provider_id,
+            provider_status=failure.provider_status,
+        )
+        rows.announced.append((failure.callback_id, failure.received_at, fact))
+        results.append(Recorded(failure.callback_id, duplicate=False))
+    rows.write(connection)
+    return results
+
+
+def _find_standing(
+    connection: Connection, messages: Sequence[Acceptance | ProviderFailure]
+) -> dict[tuple[str, str], str]:
+    """Return the callbacks that these messages may repeat, by source and key."""
+    keys = [(m.source, m.deduplication_key) for m in messages if m.deduplication_key]
+    if not keys:
+        return {}
+    found = connection.execute(_standing, {"keys": keys})
+    return {(source, key): callback_id for source, key, callback_id in found}
+
+
+def _add(rows: _Rows, acceptance: Acceptance, spool_id: str) -> None:
+    rows.callbacks.append(_callback_row(acceptance, succeeded=True))
+    fact = CallbackReceived(
+        callback_id=acceptance.callback_id,
+        source=acceptance.source,
+        provider_id=acceptance.provider_id,
+    )
+    rows.announced.append((acceptance.callback_id, acceptance.received_at, fact))
+    for manifest, planned in acceptance.files:
+        rows.files.append(_file_row(manifest, spool_id, routed=bool(planned)))
+        rows.deliveries += (_delivery_row(manifest, delivery) for delivery in planned)
+        rows.announced.append((manifest.file_id, acceptance.received_at, _accepted(manifest, planned)))
+
+
+def _repeat(acceptance: Acceptance, known: str, digests: set[str]) -> eventlog.Announced:
+    fact = CallbackDuplicate(
+        callback_id=known,
+        source=acceptance.source,
+        provider_id=acceptance.provider_id,
+        same_content={manifest.sha256 for manifest, _ in acceptance.files} == digests,
+    )
+    return known, acceptance.received_at, fact
+
+
+def _accepted(manifest: Manifest, planned: Sequence[PlannedDelivery]) -> FileAccepted:
+    return FileAccepted(
+        file_id=manifest.file_id,
+        callback_id=manifest.callback_id,
+        source=manifest.source,
+        provider_id=manifest.provider_id,
+        size=manifest.size,
+        sha256=manifest.sha256,
+        media_type=manifest.media_type,
+        sinks=tuple(delivery.sink for delivery in planned),
+    )
+
+
+def _callback_row(message: Acceptance | ProviderFailure, *, succeeded: bool) -> Row:
+    return {
+        "id": message.callback_id,
+        "source": message.source,
+        "deduplication_key": message.deduplication_key,
+        "provider_id": message.provider_id,
+        "provider_status": message.provider_status,
+        "succeeded": succeeded,
+        "received_at": message.received_at,
+    }
+
+
+def _file_row(manifest: Manifest, spool_id: str, *, routed: bool) -> Row:
+    return {
+        "id": manifest.file_id,
+        "callback_id": manifest.callback_id,
+        "source": manifest.source,
+        "provider_id": manifest.provider_id,
+        "spool_id": spool_id,
+        "size": manifest.size,
+        "sha256": manifest.sha256,
+        "media_type": manifest.media_type,
+        "extension": manifest.extension,
+        "name": manifest.name,
+        "labels": _encoder.encode(manifest.labels).decode(),
+        "received_at": manifest.received_at,
+        "state": "open" if routed else "unrouted",
+        "released": False,
+    }
+
+
+def _delivery_row(manifest: Manifest, delivery: PlannedDelivery) -> Row:
+    return {
+        "id": new_id("d"),
+        "file_id": manifest.file_id,
+        "sink": delivery.sink,
+        "key": delivery.key,
+        "state": State.PENDING.value,
+        "due_at": manifest.received_at,
+        "epoch": 0,
+        "attempts": 0,
+        "created_at": manifest.received_at,
+    }

@@ -1,0 +1,98 @@
+"""Opening the database: who owns it, how it commits, which schema it has."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.pool import QueuePool, StaticPool
+
+
+class LedgerOwnedError(Exception):
+    """Another process owns this data directory."""
+
+
+class Ownership:
+    """The lock on a data directory: one process at a time owns a SQLite ledger and its spool.
+
+    Two connections of two processes that both write or checkpoint can corrupt the write-ahead
+    log of SQLite before 3.51.3 (sqlite.org/wal.html, "the WAL-reset bug").
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        """Take the lock. Raises ``LedgerOwnedError`` when another process holds it."""
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._fd = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(self._fd, 32).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._fd)
+            raise LedgerOwnedError(
+                f"another Sinkwell (process {owner}) runs on {data_dir}; "
+                "stop it first, or give this one another --data-dir"
+            ) from None
+        os.ftruncate(self._fd, 0)
+        os.write(self._fd, f"{os.getpid()}\n".encode())
+
+    def release(self) -> None:
+        """Let the lock go."""
+        os.close(self._fd)
+
+
+def open_for_writing(path: Path, *, synchronous: str = "full") -> Engine:
+    """Open the SQLite ledger for its one writing connection, and bring its schema up to date.
+
+    ``synchronous`` is SQLite's: with ``full`` a commit is on the disk when it returns; with
+    ``normal`` it is not, and only fault tests that must show loss want that.
+    """
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    engine = create_engine(f"sqlite:///{path}", poolclass=StaticPool)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: object, _: object) -> None:
+        connection.isolation_level = None  # type: ignore[attr-defined]  # transactions are begun below
+        cursor = connection.cursor()  # type: ignore[attr-defined]  # a DBAPI connection
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute(f"PRAGMA synchronous = {synchronous}")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    migrate(engine)
+    return engine
+
+
+def open_for_reading(path: Path) -> Engine:
+    """Open connections that only read; they see what is committed and never checkpoint."""
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=QueuePool,
+        pool_size=4,
+        connect_args={"check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: object, _: object) -> None:
+        cursor = connection.cursor()  # type: ignore[attr-defined]  # a DBAPI connection
+        cursor.execute("PRAGMA query_only = ON")
+        cursor.execute("PRAGMA wal_autocheckpoint = 0")
+        cursor.close()
+
+    return engine
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema to the newest revision."""
+    config = Config()
+    config.set_main_option("script_location", "sinkwell.ledger:migrations")
+    config.set_main_option("path_separator", "os")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

@@ -1,0 +1,292 @@
+"""Claims and settlements: the state machine of deliveries, as statements."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+
+from sinkwell.delivery import decide
+from sinkwell.delivery.model import (
+    Claims,
+    Lease,
+    LeasedFile,
+    Outcome,
+    Settled,
+    Settlement,
+    State,
+)
+from sinkwell.ledger import eventlog
+from sinkwell.ledger.schema import attempts, deliveries, files
+
+_labels = msgspec.json.Decoder(dict[str, str])
+
+_due = (
+    select(
+        deliveries,
+        files.c.source,
+        files.c.provider_id,
+        files.c.size,
+        files.c.sha256,
+        files.c.media_type,
+        files.c.name,
+        files.c.labels,
+    )
+    .join(files, files.c.id == deliveries.c.file_id)
+    .where(
+        deliveries.c.sink == bindparam("sink"),
+        deliveries.c.due_at <= bindparam("now"),
+        files.c.spool_id == bindparam("spool_id"),
+    )
+    .order_by(deliveries.c.due_at)
+    .limit(bindparam("most"))
+    .with_for_update(of=deliveries, skip_locked=True)
+)
+_next_due = select(func.min(deliveries.c.due_at)).where(deliveries.c.sink == bindparam("sink"))
+_lease = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("delivery"))
+    .values(
+        state=State.LEASED.value,
+        epoch=bindparam("to_epoch"),
+        attempts=bindparam("counted"),
+        due_at=bindparam("until"),
+    )
+)
+_held = (
+    select(deliveries.c.id, deliveries.c.epoch)
+    .where(
+        deliveries.c.id.in_(bindparam("ids", expanding=True)),
+        deliveries.c.state == State.LEASED.value,
+    )
+    .with_for_update()
+)
+_settle = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("delivery"))
+    .values(
+        state=bindparam("to_state"),
+        due_at=bindparam("due"),
+        attempts=bindparam("counted"),
+        error=bindparam("reason"),
+        location=bindparam("place"),
+        settled_at=bindparam("at"),
+    )
+)
+_hand_back = (
+    update(deliveries)
+    .where(
+        deliveries.c.id == bindparam("delivery"),
+        deliveries.c.epoch == bindparam("held_epoch"),
+        deliveries.c.state == State.LEASED.value,
+    )
+    .values(state=State.PENDING.value, due_at=bindparam("due"))
+)
+_insert_attempts = insert(attempts)
+_states = (
+    select(deliveries.c.file_id, deliveries.c.state, func.count())
+    .where(deliveries.c.file_id.in_(bindparam("ids", expanding=True)))
+    .group_by(deliveries.c.file_id, deliveries.c.state)
+)
+_close_file = (
+    update(files)
+    .where(files.c.id == bindparam("file"))
+    .values(state=bindparam("to_state"), release_at=bindparam("at"), released=bindparam("gone"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a worker asks for."""
+
+    sink: str
+    spool_id: str
+    now: float
+    limit: int
+    lease_for: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long the spool keeps a file once its deliveries are final, in seconds."""
+
+    stored: float
+    failed: float
+
+
+def claim(connection: Connection, claims: Sequence[Claim]) -> Sequence[Claims]:
+    """Lease what is due. A lease that ran out unheard counts as an interrupted attempt."""
+    return [_claim(connection, one) for one in claims]
+
+
+def _claim(connection: Connection, wanted: Claim) -> Claims:
+    rows = connection.execute(
+        _due,
+        {
+            "sink": wanted.sink,
+            "spool_id": wanted.spool_id,
+            "now": wanted.now,
+            "most": wanted.limit,
+        },
+    ).all()
+    leases = tuple(_leased(row) for row in rows)
+    if rows:
+        until = wanted.now + wanted.lease_for
+        connection.execute(
+            _lease,
+            [
+                {
+                    "delivery": lease.delivery_id,
+                    "to_epoch": lease.epoch,
+                    "counted": lease.attempts,
+                    "until": until,
+                }
+                for lease in leases
+            ],
+        )
+        if lost := [_interrupted(row) for row in rows if row.state == State.LEASED]:
+            connection.execute(_insert_attempts, lost)
+    if len(rows) == wanted.limit:
+        return Claims(leases, next_due=None)
+    return Claims(leases, connection.execute(_next_due, {"sink": wanted.sink}).scalar_one())
+
+
+def settle(
+    connection: Connection, settlements: Sequence[tuple[Retention, Settlement]]
+) -> Sequence[Settled]:
+    """Write outcomes whose lease still holds, and close files whose deliveries are all final."""
+    held = dict(
+        connection.execute(
+            _held, {"ids": [settlement.lease.delivery_id for _, settlement in settlements]}
+        ).all()
+    )
+    valid = [
+        (retention, settlement)
+        for retention, settlement in settlements
+        if held.get(settlement.lease.delivery_id) == settlement.lease.epoch
+    ]
+    released: set[str] = set()
+    if valid:
+        outcomes = [settlement for _, settlement in valid]
+        connection.execute(_settle, [_settle_row(settlement) for settlement in outcomes])
+        connection.execute(_insert_attempts, [_attempt_row(s) for s in outcomes])
+        announced: list[eventlog.Announced] = [
+            (settlement.lease.file.file_id, settlement.attempt.ended_at, fact)
+            for settlement in outcomes
+            for fact in settlement.facts
+        ]
+        released = _close_files(connection, valid, announced)
+        eventlog.append(connection, announced)
+    accepted = {settlement.lease.delivery_id for _, settlement in valid}
+    return [
+        Settled(
+            valid=settlement.lease.delivery_id in accepted,
+            released=settlement.lease.file.file_id in released,
+        )
+        for _, settlement in settlements
+    ]
+
+
+def hand_back(connection: Connection, leases: Sequence[tuple[Lease, float]]) -> Sequence[None]:
+    """End leases as if they had never been."""
+    connection.execute(
+        _hand_back,
+        [
+            {"delivery": lease.delivery_id, "held_epoch": lease.epoch, "due": now}
+            for lease, now in leases
+        ],
+    )
+    return [None] * len(leases)
+
+
+def _close_files(
+    connection: Connection,
+    settlements: Sequence[tuple[Retention, Settlement]],
+    announced: list[eventlog.Announced],
+) -> set[str]:
+    """Close the files that these settlements made final; return those that are let go."""
+    ended = {s.lease.file.file_id: (keep, s) for keep, s in settlements if s.state.final}
+    if not ended:
+        return set()
+    states: dict[str, Counter[State]] = defaultdict(Counter)
+    for file_id, state, count in connection.execute(_states, {"ids": list(ended)}):
+        states[file_id][State(state)] = count
+    rows = []
+    for file_id, (keep, settlement) in ended.items():
+        file, now = settlement.lease.file, settlement.attempt.ended_at
+        fact = decide.file_outcome(file_id, file.source, file.provider_id, states[file_id])
+        if fact is None:
+            continue
+        announced.append((file_id, now, fact))
+        wait = keep.failed if fact.failed else keep.stored
+        rows.append(
+            {
+                "file": file_id,
+                "to_state": "finished" if fact.TYPE == "file.finished" else "failed",
+                "at": now + wait,
+                "gone": wait == 0,
+            }
+        )
+    if rows:
+        connection.execute(_close_file, rows)
+    return {str(row["file"]) for row in rows if row["gone"]}
+
+
+def _leased(row: Row[tuple[object, ...]]) -> Lease:
+    interrupted = row.state == State.LEASED
+    return Lease(
+        delivery_id=row.id,
+        sink=row.sink,
+        key=row.key,
+        epoch=row.epoch + 1,
+        attempts=row.attempts + interrupted,
+        interrupted=interrupted,
+        file=LeasedFile(
+            file_id=row.file_id,
+            source=row.source,
+            provider_id=row.provider_id,
+            size=row.size,
+            sha256=row.sha256,
+            media_type=row.media_type,
+            name=row.name,
+            labels=_labels.decode(row.labels),
+        ),
+    )
+
+
+def _interrupted(row: Row[tuple[object, ...]]) -> dict[str, object]:
+    return {
+        "delivery_id": row.id,
+        "epoch": row.epoch,
+        "started_at": row.due_at,
+        "ended_at": row.due_at,
+        "outcome": Outcome.INTERRUPTED.value,
+        "error": "the process ended before the attempt did",
+        "bytes": 0,
+    }
+
+
+def _settle_row(settlement: Settlement) -> dict[str, object]:
+    return {
+        "delivery": settlement.lease.delivery_id,
+        "to_state": settlement.state.value,
+        "due": settlement.due_at,
+        "counted": settlement.attempts,
+        "reason": settlement.attempt.error,
+        "place": settlement.location,
+        "at": settlement.attempt.ended_at if settlement.state.final else None,
+    }
+
+
+def _attempt_row(settlement: Settlement) -> dict[str, object]:
+    attempt = settlement.attempt
+    return {
+        "delivery_id": settlement.lease.delivery_id,
+        "epoch": settlement.lease.epoch,
+        "started_at": attempt.started_at,
+        "ended_at": attempt.ended_at,
+        "outcome": attempt.outcome.value,
+        "error": attempt.error,
+        "bytes": attempt.bytes,
+    }

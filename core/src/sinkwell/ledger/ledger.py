@@ -1,0 +1,160 @@
+"""The ledger as the rest of Sinkwell sees it: one object, durable in every answer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from sinkwell.clock import Clock
+from sinkwell.contract import Event, Fact
+from sinkwell.delivery.model import Claims, Lease, Settled, Settlement
+from sinkwell.intake.journal import Acceptance, ProviderFailure, Recorded
+from sinkwell.ledger import acceptance as accepting
+from sinkwell.ledger import eventlog, leases, reads, upkeep
+from sinkwell.ledger.database import open_for_reading, open_for_writing
+from sinkwell.ledger.leases import Claim, Retention
+from sinkwell.ledger.writer import Writer
+from sinkwell.outage import LedgerUnavailableError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Ledger:
+    """The SQLite ledger of one data directory, for one spool.
+
+    It serves intake (``Journal``), workers (``Queue``) and the event relay. Every method that
+    writes shares its commit with all others that wait, and raises ``LedgerUnavailableError``
+    when the database cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        spool_id: str,
+        clock: Clock,
+        retention: Retention,
+        synchronous: str = "full",
+    ) -> None:
+        """Open the ledger and bring its schema up to date."""
+        self._spool_id = spool_id
+        self._clock = clock
+        self._retention = retention
+        self._writing = open_for_writing(path, synchronous=synchronous)
+        self._reading = open_for_reading(path)
+        self._writer = Writer(self._writing)
+
+    def call_on_events(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` called after each commit that wrote events."""
+        self._writer.on_events = callback
+
+    async def close(self) -> None:
+        """Write what waits and close the database."""
+        await asyncio.to_thread(self._writer.close)
+        self._reading.dispose()
+        self._writing.dispose()
+
+    async def record_acceptance(self, acceptance: Acceptance) -> Recorded:
+        """Write callback, files, deliveries and events at once, or find that it is a repeat."""
+        return await self._writer.write(accepting.record_acceptances, (self._spool_id, acceptance))
+
+    async def record_failure(self, failure: ProviderFailure) -> Recorded:
+        """Write that the provider failed, or find that it said so before."""
+        return await self._writer.write(accepting.record_failures, failure)
+
+    async def claim(self, sink: str, *, limit: int, lease_for: float) -> Claims:
+        """Lease deliveries of a sink that are due, the longest due first."""
+        wanted = Claim(sink, self._spool_id, self._clock.now(), limit, lease_for)
+        return await self._writer.write(leases.claim, wanted)
+
+    async def settle(self, settlement: Settlement) -> Settled:
+        """Write the outcome of an attempt, if the lease still holds."""
+        return await self._writer.write(leases.settle, (self._retention, settlement))
+
+    async def hand_back(self, lease: Lease) -> None:
+        """End a lease as if it had never been."""
+        await self._writer.write(leases.hand_back, (lease, self._clock.now()))
+
+    async def announce(self, subject: str, *facts: Fact) -> None:
+        """Write events that belong to no other change."""
+        now = self._clock.now()
+        await self._writer.write(eventlog.announce, [(subject, now, fact) for fact in facts])
+
+    async def retry(self, delivery_id: str) -> str:
+        """Bring a final delivery back and return its sink.
+
+        Raises ``LookupError`` when there is none, ``NotRetriableError`` when it cannot be.
+        """
+        result = await self._writer.write(upkeep.retry, (delivery_id, self._clock.now()))
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    async def take_over(self, longest_wait: float) -> None:
+        """End the leases of the process before, whose place this one takes."""
+        restart = upkeep.Restart(self._spool_id, self._clock.now(), longest_wait)
+        await self._writer.write(upkeep.take_over, restart)
+
+    async def lose_file(self, file_id: str, reason: str) -> None:
+        """Make visible that the spool's copy of a file is gone or damaged."""
+        await self._writer.write(upkeep.lose_files, (file_id, reason, self._clock.now()))
+
+    async def mark_released(self, file_ids: Sequence[str]) -> None:
+        """Note that files have left the spool."""
+        await self._writer.write(upkeep.mark_released, file_ids)
+
+    async def find_released(self, most: int) -> list[tuple[str, int]]:
+        """Return id and size of files whose retention has ended."""
+        return await self._read(upkeep.find_released, self._spool_id, self._clock.now(), most)
+
+    async def known_files(self, file_ids: Sequence[str]) -> set[str]:
+        """Return those of these files that the ledger knows, let go or not."""
+        return await self._read(upkeep.known_files, file_ids)
+
+    async def kept_files(self) -> dict[str, int]:
+        """Return id and size of every file that should lie in the spool."""
+        return await self._read(upkeep.kept_files, self._spool_id)
+
+    async def open_cursor(self, notifier: str) -> int:
+        """Return how far a notifier has been told; a new one starts at the end of the log."""
+        return await self._writer.write(eventlog.open_cursors, notifier)
+
+    async def move_cursor(self, notifier: str, position: int) -> None:
+        """Note how far a notifier has been told."""
+        await self._writer.write(eventlog.move_cursors, (notifier, position))
+
+    async def events_after(self, position: int, most: int) -> list[Event]:
+        """Return events that follow a position, in order."""
+        return await self._read(eventlog.read_after, position, most)
+
+    async def list_files(self, wanted: reads.Filter) -> list[reads.FileView]:
+        """Return files, the newest first."""
+        return await self._read(reads.list_files, wanted)
+
+    async def list_deliveries(self, wanted: reads.Filter) -> list[reads.DeliveryView]:
+        """Return deliveries, the newest first."""
+        return await self._read(reads.list_deliveries, wanted)
+
+    async def list_attempts(self, delivery_id: str) -> list[reads.AttemptView]:
+        """Return the tries of a delivery, the first one first."""
+        return await self._read(reads.list_attempts, delivery_id)
+
+    async def count_states(self) -> Sequence[tuple[str, str, int]]:
+        """Return sink, state and number of deliveries for each pair that occurs."""
+        return await self._read(reads.count_states)
+
+    def _read(
+        self, query: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Awaitable[T]:
+        def run() -> T:
+            try:
+                with self._reading.connect() as connection:
+                    return query(connection, *args, **kwargs)
+            except DBAPIError as error:
+                raise LedgerUnavailableError(f"the ledger cannot be read: {error.orig}") from error
+
+        return asyncio.to_thread(run)

@@ -1,0 +1,124 @@
+"""The tables. Times are seconds since 1970, ids are text, structured values are JSON text."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData()
+
+callbacks = Table(
+    "callbacks",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("source", String(64), nullable=False),
+    Column("deduplication_key", Text),
+    Column("provider_id", Text, nullable=False),
+    Column("provider_status", Text, nullable=False),
+    Column("succeeded", Boolean, nullable=False),
+    Column("received_at", Float(53), nullable=False),
+    UniqueConstraint("source", "deduplication_key", name="one_callback_per_key"),
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("callback_id", String(32), ForeignKey("callbacks.id"), nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("provider_id", Text, nullable=False),
+    Column("spool_id", String(32), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("extension", Text, nullable=False),
+    Column("name", Text),
+    Column("labels", Text, nullable=False),
+    Column("received_at", Float(53), nullable=False),
+    # open: a delivery is not final; finished: all are, one is stored; failed: none is stored;
+    # unrouted: there are none; quarantined: the spool's copy is damaged
+    Column("state", String(16), nullable=False),
+    # when the spool may let go of it; null while deliveries are open, and for unrouted files
+    Column("release_at", Float(53)),
+    Column("released", Boolean, nullable=False),
+    Index("files_callback", "callback_id"),
+    Index("files_release", "release_at", sqlite_where=text("NOT released"),
+          postgresql_where=text("NOT released")),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("file_id", String(32), ForeignKey("files.id"), nullable=False),
+    Column("sink", String(64), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    # when a worker may claim it: the time of the next try while pending, the lease's end while
+    # leased; null once final
+    Column("due_at", Float(53)),
+    # counts claims; a worker settles only under the epoch that it claimed
+    Column("epoch", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error", Text),
+    Column("location", Text),
+    Column("created_at", Float(53), nullable=False),
+    Column("settled_at", Float(53)),
+    CheckConstraint("(due_at IS NULL) = (state NOT IN ('pending', 'leased'))", name="due_or_final"),
+    UniqueConstraint("file_id", "sink", name="one_delivery_per_sink"),
+    Index("deliveries_due", "sink", "due_at", sqlite_where=text("due_at IS NOT NULL"),
+          postgresql_where=text("due_at IS NOT NULL")),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("delivery_id", String(32), ForeignKey("deliveries.id"), primary_key=True),
+    Column("epoch", Integer, primary_key=True),
+    Column("started_at", Float(53), nullable=False),
+    Column("ended_at", Float(53), nullable=False),
+    # stored, transient, rejected, unusable, misbehaved, interrupted
+    Column("outcome", String(16), nullable=False),
+    Column("error", Text),
+    Column("bytes", BigInteger, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", String(32), nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("at", Float(53), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("data", Text, nullable=False),
+)
+
+# One row: the last position of the log. Updating it puts writers in one order, so positions have
+# no gaps on any database.
+event_head = Table(
+    "event_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+)
+
+# How far each notifier has been told.
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("notifier", String(64), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+)

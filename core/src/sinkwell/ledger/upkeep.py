@@ -1,0 +1,158 @@
+"""What is done now and then: at start, when people ask, when retention ends."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, false, select, update
+
+from sinkwell.contract.events import DeliveryRetried, FileQuarantined
+from sinkwell.delivery.model import State
+from sinkwell.ledger import eventlog
+from sinkwell.ledger.schema import deliveries, files
+
+
+class NotRetriableError(Exception):
+    """A delivery cannot be tried again; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """A new process takes over the spool of one that ended."""
+
+    spool_id: str
+    now: float
+    longest_wait: float
+
+
+_ours = select(files.c.id).where(files.c.spool_id == bindparam("spool"))
+_end_leases = (
+    update(deliveries)
+    .where(deliveries.c.state == State.LEASED.value, deliveries.c.file_id.in_(_ours))
+    .values(due_at=bindparam("present"))
+)
+_clamp_waits = (
+    update(deliveries)
+    .where(
+        deliveries.c.state == State.PENDING.value,
+        deliveries.c.due_at > bindparam("horizon"),
+        deliveries.c.file_id.in_(_ours),
+    )
+    .values(due_at=bindparam("present"))
+)
+_known = select(files.c.id).where(files.c.id.in_(bindparam("ids", expanding=True)))
+_kept = select(files.c.id, files.c.size).where(
+    files.c.spool_id == bindparam("spool"), files.c.released == false()
+)
+_one = (
+    select(
+        deliveries.c.id, deliveries.c.file_id, deliveries.c.sink, deliveries.c.state,
+        files.c.released,
+    )
+    .join(files, files.c.id == deliveries.c.file_id)
+    .where(deliveries.c.id == bindparam("delivery"))
+)
+_reopen = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("delivery"))
+    .values(state=State.PENDING.value, due_at=bindparam("present"), attempts=0, settled_at=None)
+)
+_reopen_file = (
+    update(files).where(files.c.id == bindparam("file")).values(state="open", release_at=None)
+)
+_let_go = (
+    select(files.c.id, files.c.size)
+    .where(
+        files.c.released == false(),
+        files.c.release_at <= bindparam("present"),
+        files.c.spool_id == bindparam("spool"),
+    )
+    .limit(bindparam("most"))
+)
+_mark_released = update(files).where(files.c.id == bindparam("file")).values(released=True)
+_lose_file = (
+    update(deliveries)
+    .where(deliveries.c.file_id == bindparam("file"), deliveries.c.due_at.is_not(None))
+    .values(
+        state=State.REJECTED.value,
+        due_at=None,
+        error=bindparam("reason"),
+        settled_at=bindparam("present"),
+    )
+)
+_quarantine_file = (
+    update(files)
+    .where(files.c.id == bindparam("file"))
+    .values(state="quarantined", released=True, release_at=bindparam("present"))
+)
+
+
+def take_over(connection: Connection, restarts: Sequence[Restart]) -> Sequence[None]:
+    """End the leases of a process that is gone, and waits that only a clock set back explains."""
+    for restart in restarts:
+        values = {"spool": restart.spool_id, "present": restart.now}
+        connection.execute(_end_leases, values)
+        horizon = restart.now + restart.longest_wait
+        connection.execute(_clamp_waits, {**values, "horizon": horizon})
+    return [None] * len(restarts)
+
+
+def known_files(connection: Connection, file_ids: Sequence[str]) -> set[str]:
+    """Return those of these files that the ledger knows, let go or not."""
+    return set(connection.execute(_known, {"ids": list(file_ids)}).scalars())
+
+
+def kept_files(connection: Connection, spool_id: str) -> dict[str, int]:
+    """Return id and size of every file that should lie in the spool."""
+    return {row.id: row.size for row in connection.execute(_kept, {"spool": spool_id})}
+
+
+def retry(connection: Connection, asked: Sequence[tuple[str, float]]) -> Sequence[str | Exception]:
+    """Bring final deliveries back; return the sink of each, or why it cannot be."""
+    return [_retry(connection, delivery_id, now) for delivery_id, now in asked]
+
+
+def _retry(connection: Connection, delivery_id: str, now: float) -> str | Exception:
+    row = connection.execute(_one, {"delivery": delivery_id}).one_or_none()
+    if row is None:
+        return LookupError(f"there is no delivery {delivery_id}")
+    if not State(row.state).final:
+        return NotRetriableError(f"delivery {delivery_id} is {row.state}: it is tried by itself")
+    if row.released:
+        return NotRetriableError(
+            f"the file of delivery {delivery_id} has left the spool; "
+            "[spool] retention and failed_retention say how long it stays"
+        )
+    connection.execute(_reopen, {"delivery": delivery_id, "present": now})
+    connection.execute(_reopen_file, {"file": row.file_id})
+    fact = DeliveryRetried(delivery_id=delivery_id, file_id=row.file_id, sink=row.sink)
+    eventlog.append(connection, [(row.file_id, now, fact)])
+    return str(row.sink)
+
+
+def find_released(
+    connection: Connection, spool_id: str, now: float, most: int
+) -> list[tuple[str, int]]:
+    """Return id and size of files whose retention has ended."""
+    rows = connection.execute(_let_go, {"spool": spool_id, "present": now, "most": most})
+    return [(row.id, row.size) for row in rows]
+
+
+def mark_released(connection: Connection, batches: Sequence[Sequence[str]]) -> Sequence[None]:
+    """Note that files have left the spool."""
+    rows = [{"file": file_id} for batch in batches for file_id in batch]
+    if rows:
+        connection.execute(_mark_released, rows)
+    return [None] * len(batches)
+
+
+def lose_files(
+    connection: Connection, losses: Sequence[tuple[str, str, float]]
+) -> Sequence[None]:
+    """Make visible that the spool's copy of a file is gone or damaged: no delivery can follow."""
+    announced: list[eventlog.Announced] = []
+    for file_id, reason, now in losses:
+        connection.execute(_lose_file, {"file": file_id, "reason": reason, "present": now})
+        connection.execute(_quarantine_file, {"file": file_id, "present": now})
+        announced.append((file_id, now, FileQuarantined(file_id=file_id, reason=reason)))
+    eventlog.append(connection, announced)
+    return [None] * len(losses)

@@ -1,0 +1,10 @@
+"""Names that are safe everywhere, made from templates of the operator and values of the sender.
+
+Pure: no clock, no disk, nothing that differs between two machines.
+"""
+
+from sinkwell.naming.segment import identifier, segment
+from sinkwell.naming.template import Template, TemplateError
+from sinkwell.naming.variables import KeyValues
+
+__all__ = ["KeyValues", "Template", "TemplateError", "identifier", "segment"]

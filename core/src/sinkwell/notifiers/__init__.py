@@ -1,0 +1,13 @@
+"""Built-in notifier types, registered through the same hook as a stranger's."""
+
+from collections.abc import Iterable
+
+from sinkwell.contract import hookimpl
+from sinkwell.contract.notifier import AnyNotifierType
+from sinkwell.notifiers.log import LOG
+
+
+@hookimpl
+def sinkwell_notifiers() -> Iterable[AnyNotifierType]:
+    """Return the built-in notifier types."""
+    return [LOG]

@@ -1,0 +1,288 @@
+"""The one place where everything is wired."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import structlog
+from litestar import Litestar
+from litestar.types import ASGIApp
+
+from sinkwell import notifiers, sources
+from sinkwell.bus.relay import Listener, Relay
+from sinkwell.clock import Clock
+from sinkwell.contract import NotifierContext, Sink, SinkContext, SourceContext
+from sinkwell.delivery.plan import Planner, Route
+from sinkwell.delivery.schedule import RetryPolicy
+from sinkwell.delivery.worker import SinkPlan, SinkWorker
+from sinkwell.intake.admission import Admission
+from sinkwell.intake.keeper import SpoolKeeper
+from sinkwell.intake.limits import IntakeLimits
+from sinkwell.intake.receive import Intake, OpenSource
+from sinkwell.intake.reconcile import Reconciled, reconcile
+from sinkwell.intake.spool import Spool
+from sinkwell.ledger.database import Ownership
+from sinkwell.ledger.leases import Retention
+from sinkwell.ledger.ledger import Ledger
+from sinkwell.naming import Template
+from sinkwell.plugins import Registry, discover
+from sinkwell.settings import Settings
+from sinkwell.threads import Threads
+from sinkwell.web.app import create_app, create_offline_app
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LEDGER_NAME = "ledger.sqlite3"
+WORKERS_GRACE = 12.0
+_RELAY_GRACE = 3.0
+_SPOOL_THREADS = 16
+_RESTART_AFTER = 1.0
+
+log = structlog.get_logger()
+
+
+def installed_plugins() -> Registry:
+    """Discover the built-in types and every installed plugin's."""
+    return discover(builtins={"sources": sources, "notifiers": notifiers})
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """What holds files and facts: enough to look into a data directory without serving."""
+
+    spool: Spool
+    admission: Admission
+    ledger: Ledger
+    planner: Planner
+    threads: Threads
+    clock: Clock
+    retry: RetryPolicy
+
+    async def reconcile(self) -> Reconciled:
+        """Bring spool and ledger together, as every start must."""
+        await self.ledger.take_over(longest_wait=self.retry.cap)
+        return await reconcile(self.spool, self.ledger, self.planner, self.admission, self.threads)
+
+
+@asynccontextmanager
+async def opened(settings: Settings, registry: Registry) -> AsyncIterator[Store]:
+    """Own a data directory and open what it holds.
+
+    Raises ``LedgerOwnedError`` when another process owns it, ``OSError`` when its disk does not
+    work, ``LedgerUnavailableError`` when the ledger cannot be read.
+    """
+    async with AsyncExitStack() as stack:
+        stack.callback(Ownership(settings.data_dir).release)
+        clock = Clock()
+        spool = Spool(settings.data_dir / "spool")
+        stack.callback(spool.close)
+        threads = Threads("spool", _SPOOL_THREADS)
+        stack.callback(threads.close)
+        ledger = Ledger(
+            settings.data_dir / LEDGER_NAME,
+            spool_id=spool.id,
+            clock=clock,
+            retention=Retention(settings.spool.retention, settings.spool.failed_retention),
+            synchronous=settings.ledger.synchronous,
+        )
+        stack.push_async_callback(ledger.close)
+        yield Store(
+            spool=spool,
+            admission=Admission(
+                spool,
+                max_size=settings.spool.max_size,
+                reserve=settings.spool.reserve,
+                threads=threads,
+            ),
+            ledger=ledger,
+            planner=_planner(settings, registry),
+            threads=threads,
+            clock=clock,
+            retry=RetryPolicy(settings.retry.attempts, settings.retry.base, settings.retry.cap),
+        )
+
+
+@asynccontextmanager
+async def running(settings: Settings, registry: Registry) -> AsyncIterator[Litestar]:
+    """Run everything behind the web application, and hand that out to be served.
+
+    When the block ends, running attempts get a grace time, the rest is handed back, and events
+    are told to the end of their log. Raises as ``opened`` does.
+    """
+    async with opened(settings, registry) as store, AsyncExitStack() as stack:
+        relay = Relay(store.ledger, _listeners(settings, registry))
+        store.ledger.call_on_events(relay.wake)
+        await relay.open()
+        await store.reconcile()
+        keeper = SpoolKeeper(store.spool, store.admission, store.ledger, store.threads)
+        workers = {
+            name: SinkWorker(
+                sink_plan(settings, registry, name, stack),
+                store.ledger,
+                keeper,
+                store.retry,
+                store.clock,
+            )
+            for name in settings.sinks
+        }
+
+        def wake(sink: str) -> None:
+            if worker := workers.get(sink):
+                worker.wake()
+
+        intake = Intake(
+            spool=store.spool,
+            admission=store.admission,
+            limits=_limits(settings),
+            planner=store.planner,
+            journal=store.ledger,
+            clock=store.clock,
+            threads=store.threads,
+            wake=wake,
+        )
+        app = create_app(
+            intake=intake,
+            sources=_open_sources(settings, registry),
+            ledger=store.ledger,
+            admin_token=settings.server.admin_token,
+            wake=wake,
+            unready=store.admission.trouble,
+            version=metadata.version("sinkwell"),
+        )
+        stack.push_async_callback(relay.finish, _RELAY_GRACE)
+        stack.push_async_callback(keeper.remove_released)
+        stack.push_async_callback(_finish, workers.values())
+        for name, run in (
+            ("relay", relay.run),
+            ("spool keeper", keeper.run),
+            *((f"worker of sink {name}", worker.run) for name, worker in workers.items()),
+        ):
+            _keep_running(stack, name, run)
+        yield app
+
+
+@asynccontextmanager
+async def offline_api(data_dir: Path) -> AsyncIterator[ASGIApp]:
+    """Serve the API of a ledger that no process runs on, within this process."""
+    ownership = Ownership(data_dir)
+    try:
+        spool = Spool(data_dir / "spool")
+        ledger = Ledger(
+            data_dir / LEDGER_NAME, spool_id=spool.id, clock=Clock(), retention=Retention(0, 0)
+        )
+        try:
+            yield create_offline_app(ledger)
+        finally:
+            await ledger.close()
+            spool.close()
+    finally:
+        ownership.release()
+
+
+def sink_plan(
+    settings: Settings, registry: Registry, name: str, stack: AsyncExitStack
+) -> SinkPlan:
+    """Return how to open and use a configured sink; its threads end with the stack."""
+    section = settings.sinks[name]
+    executor = ThreadPoolExecutor(section.concurrency, thread_name_prefix=f"sink-{name}")
+    stack.callback(executor.shutdown, wait=False, cancel_futures=True)
+
+    def run_blocking(
+        function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Awaitable[T]:
+        loop = asyncio.get_running_loop()
+        return loop.run_in_executor(executor, partial(function, *args, **kwargs))
+
+    async def open_sink() -> Sink:
+        sink_type = registry.sinks[section.type].type
+        return await sink_type.open(section, SinkContext(name=name, run_blocking=run_blocking))
+
+    return SinkPlan(
+        name=name,
+        open=open_sink,
+        if_present=section.if_present,
+        concurrency=section.concurrency,
+        timeout=section.timeout,
+    )
+
+
+def _planner(settings: Settings, registry: Registry) -> Planner:
+    """Compile routes and key templates; without routes every source goes to every sink."""
+    routes = [
+        Route(route.source, route.sinks, Template.parse(route.key) if route.key else None)
+        for route in settings.routes
+    ] or [Route(("*",), tuple(settings.sinks))]
+    return Planner(
+        routes,
+        {
+            name: Template.parse(section.key) if section.key else None
+            for name, section in settings.sinks.items()
+        },
+        {
+            name: Template.parse(registry.sources[section.type].type.default_key)
+            for name, section in settings.sources.items()
+        },
+    )
+
+
+def _open_sources(settings: Settings, registry: Registry) -> dict[str, OpenSource]:
+    return {
+        name: OpenSource(
+            name, registry.sources[section.type].type.open(section, SourceContext(name=name))
+        )
+        for name, section in settings.sources.items()
+    }
+
+
+def _listeners(settings: Settings, registry: Registry) -> list[Listener]:
+    return [
+        Listener(
+            name,
+            partial(
+                registry.notifiers[section.type].type.open, section, NotifierContext(name=name)
+            ),
+            section.events,
+        )
+        for name, section in settings.notifiers.items()
+    ]
+
+
+def _limits(settings: Settings) -> IntakeLimits:
+    given = settings.intake
+    return IntakeLimits(**{name: getattr(given, name) for name in given.__struct_fields__})
+
+
+async def _finish(workers: Iterable[SinkWorker]) -> None:
+    await asyncio.gather(*(worker.finish(WORKERS_GRACE) for worker in workers))
+
+
+def _keep_running(
+    stack: AsyncExitStack, name: str, run: Callable[[], Coroutine[None, None, None]]
+) -> None:
+    """Run until the stack unwinds; should it ever break, say so and start it again."""
+
+    async def supervise() -> None:
+        while True:
+            try:
+                await run()
+                return
+            except Exception as error:  # noqa: BLE001 - a bug must not end deliveries for good
+                log.error("a part of Sinkwell broke and is started again", part=name,
+                          exc_info=error)
+                await asyncio.sleep(_RESTART_AFTER)
+
+    task = asyncio.create_task(supervise(), name=name)
+
+    async def cancel() -> None:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    stack.push_async_callback(cancel)

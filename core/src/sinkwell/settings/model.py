@@ -1,0 +1,151 @@
+"""The settings as the rest of Sinkwell sees them: complete, checked and frozen.
+
+The defaults are the documentation of what happens when a key is not written. Sizes are bytes,
+durations seconds. ``__post_init__`` raises ``ValueError`` with the key as the first word.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from sinkwell.contract.settings import (
+    Duration,
+    NotifierSettings,
+    Secret,
+    SinkSettings,
+    Size,
+    SourceSettings,
+)
+from sinkwell.settings.problems import Problem
+
+KIB, MIB, GIB = 1024, 1024**2, 1024**3
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+def _require_positive(settings: msgspec.Struct, *names: str) -> None:
+    for name in names:
+        value = getattr(settings, name)
+        if value is not None and value <= 0:
+            raise ValueError(f"{name} must be more than 0")
+
+
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[server]``: where callbacks are received and the API answers."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Any other than a loopback one asks for an ``admin_token``."""
+    port: int = 8080
+    """0 lets the system choose a free one."""
+    admin_token: Secret | None = None
+    """What the API asks of its clients, as a bearer token."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:  # noqa: PLR2004  # what a port is
+            raise ValueError("port must be between 0 and 65535")
+
+
+class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[spool]``: the durable place where files wait."""
+
+    max_size: Size | None = None
+    """How much the waiting files may take together; None leaves it to ``reserve``."""
+    reserve: Size = Size(256 * MIB)
+    """Free space that is always left on the disk."""
+    retention: Duration = Duration(0)
+    """How long a file stays after every delivery of it is stored."""
+    failed_retention: Duration = Duration(30 * DAY)
+    """How long a file stays after its last delivery failed for good."""
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "max_size")
+
+
+class IntakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[intake]``: how much a callback may send, and how slowly."""
+
+    max_file_size: Size = Size(5 * GIB)
+    idle_timeout: Duration = Duration(30)
+    """Longest wait for the next bytes."""
+    total_timeout: Duration = Duration(HOUR)
+    """Longest time for a whole callback."""
+    min_rate: Size = Size(KIB)
+    """Bytes a second, measured after the first 10 s; 0 allows any rate."""
+    max_parts: int = 16
+    max_part_headers: int = 8
+    max_header_size: Size = Size(4 * KIB)
+    max_field_size: Size = Size(64 * KIB)
+    """Of one text field."""
+    max_fields_size: Size = Size(256 * KIB)
+    """Of all text fields together."""
+
+    def __post_init__(self) -> None:
+        limits = [name for name in self.__struct_fields__ if name != "min_rate"]
+        _require_positive(self, *limits)
+
+
+class RetrySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[retry]``: the schedule of a delivery whose attempts fail."""
+
+    attempts: int = 12
+    base: Duration = Duration(1)
+    """The first wait; each further one is twice as long, at most, up to ``cap``."""
+    cap: Duration = Duration(6 * HOUR)
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "attempts")
+        if self.base > self.cap:
+            raise ValueError("base must not be more than cap")
+
+
+class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[ledger]``: the database of callbacks, files, deliveries, attempts and events."""
+
+    url: str | None = None
+    """None is a SQLite file in the data directory."""
+    synchronous: Literal["full", "normal"] = "full"
+    """``normal`` may lose the newest answered callbacks in a power cut: for test controls."""
+
+    def __post_init__(self) -> None:
+        if self.url is not None and not self.url.startswith(("sqlite:", "sqlite+")):
+            raise ValueError('url must begin with "sqlite:", as no other database can be used yet')
+
+
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[log]``: what Sinkwell prints of its own doings."""
+
+    format: Literal["auto", "console", "json"] = "auto"
+    """``auto`` is ``console`` on a terminal and ``json`` elsewhere."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[[routes]]``: which sinks the files of a source go to. One text may stand for a list."""
+
+    source: tuple[str, ...]
+    """Names of sources, or patterns of them as in file names: ``*`` matches all."""
+    sinks: tuple[str, ...]
+    key: str | None = None
+    """Key template; it comes before that of the sink."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings of one Sinkwell."""
+
+    data_dir: Path = Path("sinkwell-data")
+    """Home of the spool and of a SQLite ledger; relative to the working directory."""
+    server: ServerSettings = ServerSettings()
+    spool: SpoolSettings = SpoolSettings()
+    intake: IntakeSettings = IntakeSettings()
+    retry: RetrySettings = RetrySettings()
+    ledger: LedgerSettings = LedgerSettings()
+    log: LogSettings = LogSettings()
+    sources: dict[str, SourceSettings] = {}
+    sinks: dict[str, SinkSettings] = {}
+    notifiers: dict[str, NotifierSettings] = {}
+    routes: tuple[Route, ...] = ()
+    """Without any, the files of every source go to every sink."""
+    path: Path | None = None
+    """The file that was read, None for the built-in default."""
+    warnings: tuple[Problem, ...] = ()
+    """What is allowed, but better done otherwise."""

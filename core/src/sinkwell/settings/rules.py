@@ -1,0 +1,96 @@
+"""What must hold between sections, where each of them is fine by itself."""
+
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from sinkwell.contract.events import FACTS
+from sinkwell.contract.settings import NotifierSettings, SinkSettings
+from sinkwell.settings.model import LedgerSettings, Route, ServerSettings
+from sinkwell.settings.places import KeyPath
+from sinkwell.settings.problems import Report, key_title, suggestion
+
+
+def check_exposure(report: Report, server: ServerSettings) -> None:
+    """No open admin: who listens for more than this machine has a token."""
+    if server.admin_token is None and not _is_loopback(server.host):
+        report.error(
+            ("server", "host"),
+            "host in [server] can be reached from other machines, and there is no admin_token",
+            'set [server] admin_token = "env:SINKWELL_ADMIN_TOKEN", or bind to 127.0.0.1',
+        )
+
+
+def check_durability(report: Report, ledger: LedgerSettings) -> None:
+    """Warn of a ledger that may forget what was answered."""
+    if ledger.synchronous == "normal":
+        report.warn(
+            ("ledger", "synchronous"),
+            "the ledger is not durable: a power cut loses callbacks that were answered",
+            'remove the line, or write synchronous = "full"',
+        )
+
+
+def check_routes(
+    report: Report, routes: Sequence[Route | None], sources: Iterable[str], sinks: Iterable[str]
+) -> None:
+    """Every name in a route is there, and every source is in a route if there are any."""
+    for index, route in enumerate(routes):
+        if route is not None:
+            path = ("routes", index)
+            _check_names(report, (*path, "source"), route.source, sources, "source")
+            for name in route.sinks:
+                if name not in sinks:
+                    _unknown(report, (*path, "sinks"), name, sinks, "sink")
+    if not routes or None in routes:
+        return
+    taken = [pattern for route in routes if route is not None for pattern in route.source]
+    for source in sources:
+        if not any(fnmatchcase(source, pattern) for pattern in taken):
+            what = f'no route takes the files of source "{source}": they are kept, not delivered'
+            report.warn(("sources", source), what, "name it in a route")
+
+
+def check_events(report: Report, notifiers: Mapping[str, NotifierSettings]) -> None:
+    """Every event type that a notifier waits for exists."""
+    for name, notifier in notifiers.items():
+        _check_names(report, ("notifiers", name, "events"), notifier.events, FACTS, "event type")
+
+
+def check_keys(
+    report: Report,
+    sinks: Mapping[str, SinkSettings],
+    routes: Sequence[Route | None],
+    check_key: Callable[[str], None],
+) -> None:
+    """Every key template can be used."""
+    templates: dict[KeyPath, str | None] = {
+        ("sinks", name, "key"): sink.key for name, sink in sinks.items()
+    }
+    templates |= {("routes", index, "key"): each.key for index, each in enumerate(routes) if each}
+    for path, template in templates.items():
+        if template is not None:
+            try:
+                check_key(template)
+            except ValueError as error:
+                report.error(path, f"{key_title(path)}: {error}")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _check_names(
+    report: Report, path: KeyPath, patterns: Iterable[str], known: Iterable[str], noun: str
+) -> None:
+    for pattern in patterns:
+        if pattern != "*" and not any(fnmatchcase(name, pattern) for name in known):
+            _unknown(report, path, pattern, known, noun)
+
+
+def _unknown(report: Report, path: KeyPath, name: str, known: Iterable[str], noun: str) -> None:
+    what = f'{key_title(path)}: there is no {noun} "{name}"'
+    report.error(path, what, suggestion(name, known, f"{noun}s"))

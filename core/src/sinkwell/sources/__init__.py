@@ -1,0 +1,13 @@
+"""Built-in source types, registered through the same hook as a stranger's."""
+
+from collections.abc import Iterable
+
+from sinkwell.contract import hookimpl
+from sinkwell.contract.source import AnySourceType
+from sinkwell.sources.shotbot import SHOTBOT
+
+
+@hookimpl
+def sinkwell_sources() -> Iterable[AnySourceType]:
+    """Return the built-in source types."""
+    return [SHOTBOT]

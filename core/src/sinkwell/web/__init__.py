@@ -1,0 +1,1 @@
+"""The only Litestar: callbacks, the API, problems."""

@@ -1,0 +1,93 @@
+"""The API under ``/api/v1``."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal
+
+from litestar import Router, get, post
+from litestar.exceptions import ClientException, NotFoundException
+from litestar.params import Parameter
+from litestar.types import Guard
+
+from sinkwell.delivery.model import State
+from sinkwell.ledger.ledger import Ledger
+from sinkwell.ledger.reads import AttemptView, DeliveryView, FileView, Filter
+from sinkwell.ledger.upkeep import NotRetriableError
+
+Limit = Annotated[int, Parameter(ge=1, le=1000, description="The most rows to return.")]
+Before = Annotated[
+    str | None, Parameter(description="Only rows with a lower id: the last one of the page before.")
+]
+FileState = Literal["open", "finished", "failed", "unrouted", "quarantined"]
+
+
+def api_router(ledger: Ledger, wake: Callable[[str], None], guard: Guard) -> Router:
+    """Return the routes over this ledger."""
+
+    @get("/files", summary="Files, the newest first")
+    async def list_files(
+        in_state: Annotated[FileState | None, Parameter(query="state")] = None,
+        source: str | None = None,
+        token: str | None = None,
+        limit: Limit = 100,
+        before: Before = None,
+    ) -> list[FileView]:
+        return await ledger.list_files(
+            Filter(state=in_state, source=source, token=token, limit=limit, before=before)
+        )
+
+    @get("/files/{file_id:str}", summary="One file")
+    async def show_file(file_id: str) -> FileView:
+        found = await ledger.list_files(Filter(file_id=file_id, limit=1))
+        return _only(found, f"There is no file {file_id}.")
+
+    @get("/deliveries", summary="Deliveries, the newest first")
+    async def list_deliveries(
+        in_state: Annotated[State | None, Parameter(query="state")] = None,
+        source: str | None = None,
+        sink: str | None = None,
+        file_id: str | None = None,
+        token: str | None = None,
+        limit: Limit = 100,
+        before: Before = None,
+    ) -> list[DeliveryView]:
+        return await ledger.list_deliveries(
+            Filter(
+                state=in_state, source=source, sink=sink, file_id=file_id, token=token,
+                limit=limit, before=before,
+            )
+        )
+
+    @get("/deliveries/{delivery_id:str}/attempts", summary="The tries of a delivery")
+    async def list_attempts(delivery_id: str) -> list[AttemptView]:
+        return await ledger.list_attempts(delivery_id)
+
+    @post("/deliveries/{delivery_id:str}/retry", status_code=202, summary="Try a final one again")
+    async def retry_delivery(delivery_id: str) -> dict[str, str]:
+        try:
+            sink = await ledger.retry(delivery_id)
+        except LookupError as error:
+            raise NotFoundException(str(error)) from error
+        except NotRetriableError as error:
+            raise ClientException(str(error), status_code=409) from error
+        wake(sink)
+        return {"id": delivery_id, "sink": sink, "state": State.PENDING}
+
+    @get("/events", summary="Events after a position, in order")
+    async def list_events(
+        after: Annotated[int, Parameter(ge=0)] = 0, limit: Limit = 100
+    ) -> list[dict[str, Any]]:
+        return [event.as_dict() for event in await ledger.events_after(after, limit)]
+
+    return Router(
+        "/api/v1",
+        guards=[guard],
+        route_handlers=[
+            list_files, show_file, list_deliveries, list_attempts, retry_delivery, list_events,
+        ],
+    )
+
+
+def _only(found: Sequence[FileView], otherwise: str) -> FileView:
+    if not found:
+        raise NotFoundException(otherwise)
+    return found[0]

@@ -1,0 +1,81 @@
+"""The Litestar application: callbacks, health, the API."""
+
+from collections.abc import Callable, Mapping
+
+from litestar import Litestar, Response, get
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from litestar.types import ASGIApp, ExceptionHandlersMap
+
+from sinkwell.contract import Secret
+from sinkwell.intake.receive import Intake, OpenSource
+from sinkwell.ledger.ledger import Ledger
+from sinkwell.outage import LedgerUnavailableError
+from sinkwell.web import problems
+from sinkwell.web.access import api_guard, through_control_socket
+from sinkwell.web.api import api_router
+from sinkwell.web.callbacks import callback_handler
+
+
+_EXCEPTION_HANDLERS: ExceptionHandlersMap = {
+    HTTPException: problems.on_http_exception,
+    LedgerUnavailableError: problems.on_ledger_away,
+    Exception: problems.on_fault,
+}
+
+
+def create_app(
+    *,
+    intake: Intake,
+    sources: Mapping[str, OpenSource],
+    ledger: Ledger,
+    admin_token: Secret | None,
+    wake: Callable[[str], None],
+    unready: Callable[[], str | None],
+    version: str,
+) -> Litestar:
+    """Return the application. ``unready`` says why callbacks are not taken, if they are not."""
+
+    @get("/healthz", include_in_schema=False)
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @get("/readyz", include_in_schema=False)
+    async def readyz() -> Response[bytes] | dict[str, str]:
+        reason = unready()
+        if reason is None:
+            return {"status": "ready"}
+        return problems.response(
+            503, "not-ready", "Callbacks are not taken just now", reason, {"Retry-After": "1"}
+        )
+
+    return Litestar(
+        route_handlers=[
+            callback_handler(intake, sources),
+            healthz,
+            readyz,
+            api_router(ledger, wake, api_guard(admin_token)),
+        ],
+        exception_handlers=_EXCEPTION_HANDLERS,
+        openapi_config=OpenAPIConfig(
+            title="Sinkwell",
+            version=version,
+            path="/api/v1/openapi",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        ),
+        logging_config=None,
+    )
+
+
+def create_offline_app(ledger: Ledger) -> ASGIApp:
+    """Return the API alone, open to its caller: for commands that find no instance running."""
+    return through_control_socket(
+        Litestar(
+            route_handlers=[api_router(ledger, lambda _: None, api_guard(None))],
+            exception_handlers=_EXCEPTION_HANDLERS,
+            openapi_config=None,
+            logging_config=None,
+        )
+    )

@@ -1,0 +1,19 @@
+"""The sink type ``local``: files below one directory of this machine, durable and contained."""
+
+from sinkwell.contract import Capability, SinkType, hookimpl
+from sinkwell_local.settings import LocalSettings
+from sinkwell_local.sink import open_local
+
+LOCAL = SinkType(
+    name="local",
+    summary="A directory on this machine; each file is fsynced and never lands outside of it.",
+    settings=LocalSettings,
+    open=open_local,
+    capabilities=frozenset({Capability.READ, Capability.DELETE}),
+)
+
+
+@hookimpl
+def sinkwell_sinks() -> list[SinkType[LocalSettings]]:
+    """Register the type ``local``."""
+    return [LOCAL]

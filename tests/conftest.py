@@ -1,0 +1,31 @@
+"""Fixtures that all tests may use."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from instances import Instance
+
+
+@pytest.fixture
+def make_instance(tmp_path: Path) -> Iterator[Callable[..., Instance]]:
+    """Return a maker of instances, each in a directory of its own; all end with the test."""
+    made: list[Instance] = []
+
+    def make(**options: Any) -> Instance:
+        options.setdefault("directory", tmp_path / f"instance-{len(made)}")
+        made.append(Instance(**options))
+        return made[-1]
+
+    yield make
+    for instance in made:
+        instance.kill()
+
+
+@pytest.fixture
+def instance(make_instance: Callable[..., Instance]) -> Instance:
+    """Return a running instance with one Shotbot source and one local sink."""
+    running = make_instance()
+    running.start()
+    return running

@@ -1,0 +1,208 @@
+"""Whatever the key, and whoever swaps directories meanwhile: nothing lands outside the root."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from local_support import blob_of, settings_for, stored
+
+from sinkwell.contract import Blob, IfPresent, RejectedError, SinkError, UnusableError
+from sinkwell_local import containment
+from sinkwell_local.containment import Opener, by_openat2, by_walk
+from sinkwell_local.errors import sink_error
+from sinkwell_local.store import Store
+
+OPENERS = pytest.mark.parametrize("opener", [by_openat2, by_walk])
+
+SEGMENTS = st.one_of(
+    st.sampled_from(
+        ["..", ".", "", "a", "b", "link", "file", ".sinkwell", ".SINKWELL", "a\0b", "\\..\\"]
+    ),
+    st.sampled_from(["é" * 127, "é" * 128, "x" * 255, "x" * 256, "\u202e", "\ud800", "\r\n", "C:"]),
+    st.text(max_size=5),
+)
+KEYS = st.one_of(st.lists(SEGMENTS, min_size=1, max_size=6).map("/".join), st.text(max_size=30))
+
+
+@pytest.fixture(params=["/dev/shm"])
+def tree(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A root and, beside it, what must stay as it is; on tmpfs, where fsync costs nothing."""
+    with tempfile.TemporaryDirectory(dir=request.param) as name:
+        tree = Path(name)
+        (tree / "outside" / "b" / "c").mkdir(parents=True)
+        (tree / "outside" / "file").write_bytes(b"precious")
+        (tree / "root").mkdir()
+        (tree / "root" / "link").symlink_to(tree / "outside")
+        (tree / "root" / "file").symlink_to(tree / "outside" / "file")
+        yield tree
+
+
+def outside_of(tree: Path) -> dict[Path, bytes | None]:
+    """All that is beside the root."""
+    return {
+        path: path.read_bytes() if path.is_file() else None
+        for beside in tree.iterdir()
+        if beside.name != "root"
+        for path in (beside, *beside.rglob("*"))
+    }
+
+
+def put(store: Store, blob: Blob, key: str, choice: IfPresent) -> SinkError | None:
+    """Put, and return what the sink would raise."""
+    try:
+        store.put(blob, key, choice)
+    except SinkError as error:
+        return error
+    except OSError as error:
+        return sink_error(error, store.label("putting", key))
+    return None
+
+
+@OPENERS
+def test_any_key_is_refused_or_stored_strictly_below_the_root(opener: Opener, tree: Path) -> None:
+    blob = blob_of(b"payload", tree / "blob")
+    root = (tree / "root").resolve()
+    Store.open(settings_for(root), "mirror")
+    store = Store(settings_for(root), "mirror", opener)
+    before = outside_of(tree)
+    taken = 0
+
+    @settings(max_examples=2_000, deadline=None)
+    @given(KEYS, st.sampled_from(IfPresent))
+    def attempt(key: str, choice: IfPresent) -> None:
+        nonlocal taken
+        error = put(store, blob, key, choice)
+        assert outside_of(tree) == before
+        if error is None:
+            taken += 1
+            path = Path(os.path.realpath(root / key))
+            assert path.is_relative_to(root)
+            assert path != root
+            assert not path.is_relative_to(root / ".sinkwell")
+            assert path.read_bytes() == b"payload"
+        else:
+            assert type(error) is RejectedError
+
+    attempt()
+    assert taken > 0
+
+
+SWAPPER = """
+import itertools, os, random, sys, threading
+
+root, outside, *names = sys.argv[1:]
+chosen = random.Random(1)
+ended = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), ended.set())).start()
+swaps = 0
+for number in itertools.count():
+    if ended.is_set():
+        break
+    path = f"{root}/{chosen.choice(names)}"
+    try:
+        os.rename(path, f"{root}/aside-{number}")
+        os.symlink(outside, path)
+        swaps += 1
+    except OSError:
+        pass  # a put was quicker, or has made nothing there yet
+    for _ in range(chosen.randrange(200)):
+        os.getppid()
+    try:
+        os.unlink(path)
+    except OSError:
+        pass  # it is a directory again, or not there
+print(swaps)
+"""
+
+
+@contextmanager
+def swapping(tree: Path, names: list[str]) -> Iterator[list[int]]:
+    """Put links to the outside in the place of directories, in another process, until the end.
+
+    Each directory is moved aside within the root, its name is a link for a moment, then free.
+    The list holds afterwards how often that was done.
+    """
+    swaps: list[int] = []
+    with subprocess.Popen(
+        [sys.executable, "-c", SWAPPER, str(tree / "root"), str(tree / "outside"), *names],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield swaps
+        counted, _ = process.communicate("")
+        swaps.append(int(counted))
+
+
+def race(store: Store, tree: Path, amount: int) -> tuple[list[SinkError | None], int]:
+    """Put ``amount`` files in four threads while directories are swapped."""
+
+    def one(number: int) -> SinkError | None:
+        key = f"a/b/c/{number}"
+        blob = blob_of(key.encode(), tree / "spool" / str(number))
+        return put(store, blob, key, list(IfPresent)[number % 3])
+
+    (tree / "spool").mkdir()
+    with swapping(tree, ["a", "a/b", "a/b/c"]) as swaps, ThreadPoolExecutor(4) as executor:
+        outcomes = list(executor.map(one, range(amount)))
+    shutil.rmtree(tree / "spool")
+    return outcomes, sum(swaps)
+
+
+@OPENERS
+@pytest.mark.parametrize(
+    ("tree", "amount"),
+    [
+        ("/dev/shm", 10_000),
+        (None, 500),  # where temporary files usually are: a real disk
+        pytest.param("/dev/shm", 100_000, marks=pytest.mark.soak),
+        pytest.param(None, 10_000, marks=pytest.mark.soak),
+    ],
+    indirect=["tree"],
+)
+def test_nothing_lands_outside_while_directories_are_swapped_for_links(
+    opener: Opener, tree: Path, amount: int
+) -> None:
+    Store.open(settings_for(tree / "root"), "mirror")
+    store = Store(settings_for(tree / "root"), "mirror", opener)
+    before = outside_of(tree)
+
+    outcomes, swaps = race(store, tree, amount)
+
+    assert outside_of(tree) == before
+    inside = set(stored(tree / "root").values())
+    for number, outcome in enumerate(outcomes):
+        if outcome is None:
+            assert f"a/b/c/{number}".encode() in inside
+        else:
+            assert not isinstance(outcome, UnusableError), str(outcome)
+    refused = sum(isinstance(outcome, RejectedError) for outcome in outcomes)
+    print(amount, swaps, refused, outcomes.count(None))
+    assert min(swaps, refused, outcomes.count(None)) > amount / 100, "hardly a race"
+    assert list((tree / "root" / ".sinkwell").iterdir()) == []
+
+
+def test_the_same_attack_succeeds_where_links_are_followed(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control: it shows that the attack of the test above is one."""
+    flags = os.O_RDONLY | os.O_DIRECTORY
+    monkeypatch.setattr(
+        containment, "enter", lambda parent, name: os.open(name, flags, dir_fd=parent)
+    )
+    Store.open(settings_for(tree / "root"), "mirror")
+    store = Store(settings_for(tree / "root"), "mirror", by_walk)
+    before = outside_of(tree)
+
+    race(store, tree, 1_000)
+
+    assert outside_of(tree) != before

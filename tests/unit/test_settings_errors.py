@@ -1,0 +1,411 @@
+"""Each kind of error, word for word as the user reads it."""
+
+from pathlib import Path
+
+import pytest
+from settings_support import FILE, PLUGIN, REGISTRY, check_key, load_text, problems
+
+from sinkwell.plugins import PluginProblem, Registry, discover
+from sinkwell.settings import SettingsError, load
+
+CAMERA = '[sources.cam]\ntype = "camera"\n'
+DISK = '[sinks.disk]\ntype = "disk"\nroot = "r"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        # keys that do not exist
+        (
+            '[snks.a]\ntype = "disk"',
+            f'{FILE}:1: unknown key or section "snks"\n    did you mean "sinks"?',
+        ),
+        (
+            "\n\nzzz = 1",
+            f'{FILE}:3: unknown key or section "zzz"\n'
+            "    valid ones: data_dir, intake, ledger, log, notifiers, retry, routes, server, sinks, "
+            "sources, spool",
+        ),
+        (
+            "[server]\n\nprot = 80",
+            f'{FILE}:3: unknown key "prot" in [server]\n    did you mean "port"?',
+        ),
+        (
+            f"{DISK}xyz = 1",
+            f'{FILE}:4: unknown key "xyz" in [sinks.disk]\n'
+            "    valid keys: concurrency, if_present, key, mode, root, timeout, type",
+        ),
+        (
+            f'{CAMERA}fetch = {{ alow_hosts = ["x"] }}',
+            f'{FILE}:3: unknown key "alow_hosts" in [sources.cam.fetch]\n'
+            '    did you mean "allow_hosts"?',
+        ),
+        (
+            f'{CAMERA}[sources.cam.fetch]\n# note\nalow_hosts = ["x"]',
+            f'{FILE}:5: unknown key "alow_hosts" in [sources.cam.fetch]\n'
+            '    did you mean "allow_hosts"?',
+        ),
+        # keys that are missing
+        ('\n[sinks.disk]\ntype = "disk"', f'{FILE}:2: [sinks.disk] needs the key "root"'),
+        (
+            '[sinks.disk]\nroot = "r"',
+            f'{FILE}:1: [sinks.disk] needs the key "type"\n    sink types: disk',
+        ),
+        (
+            f'{DISK}[[routes]]\nsource = "*"',
+            f'{FILE}:4: [[routes]] needs the key "sinks"',
+        ),
+        # values of the wrong sort
+        (
+            '[server]\nport = "80"',
+            f"{FILE}:2: port in [server]: expected a whole number, found text",
+        ),
+        (
+            "[server]\nport = true",
+            f"{FILE}:2: port in [server]: expected a whole number, found true or false",
+        ),
+        (
+            "[server]\nport = 1979-05-27",
+            f"{FILE}:2: port in [server]: expected a whole number, found a date",
+        ),
+        ("data_dir = 3", f"{FILE}:1: data_dir: expected text, found a whole number"),
+        (
+            f'{DISK}key = ["k"]',
+            f"{FILE}:4: key in [sinks.disk]: expected text, found a list",
+        ),
+        (
+            f'{CAMERA}fetch = {{ allow_hosts = ["a", 3] }}',
+            f"{FILE}:3: allow_hosts[1] in [sources.cam.fetch]: expected text, found a whole number",
+        ),
+        (
+            f"{CAMERA}fetch = {{ headers = {{ x = 1 }} }}",
+            f"{FILE}:3: headers[...] in [sources.cam.fetch]: expected text, found a whole number",
+        ),
+        (
+            f"{CAMERA}fetch = 3",
+            f"{FILE}:3: [sources.cam.fetch] must be a section, found a number\n"
+            "    write its keys below a header [sources.cam.fetch]",
+        ),
+        (
+            f'{DISK}[[routes]]\nsource = "*"\nsinks = 3',
+            f"{FILE}:6: sinks in [[routes]]: expected a list, found a whole number",
+        ),
+        (
+            f'{DISK}timeout = "soon"',
+            f'{FILE}:4: timeout in [sinks.disk]: expected a time such as 30, "30s", "15m", "2h" or '
+            '"7d", found other text',
+        ),
+        (
+            "[intake]\nidle_timeout = -3",
+            f'{FILE}:2: idle_timeout in [intake]: expected a time such as 30, "30s", "15m", "2h" or '
+            '"7d", found a negative number',
+        ),
+        (
+            '[spool]\nreserve = "much"',
+            f'{FILE}:2: reserve in [spool]: expected a size such as 1048576, "200 KB" or "1 MiB", '
+            "found other text",
+        ),
+        (
+            "[spool]\nreserve = inf",
+            f"{FILE}:2: reserve in [spool]: expected a finite number, found infinity",
+        ),
+        (
+            f'{DISK}if_present = "replac"',
+            f"{FILE}:4: if_present in [sinks.disk]: expected one of keep-if-same, replace, refuse\n"
+            '    did you mean "replace"?',
+        ),
+        (
+            '[log]\nlevel = "loud"',
+            f"{FILE}:2: level in [log]: expected one of debug, info, warning, error",
+        ),
+        # sections of the wrong shape
+        (
+            "server = 3",
+            f"{FILE}:1: [server] must be a section, found a number\n"
+            "    write its keys below a header [server]",
+        ),
+        (
+            '[[sinks]]\ntype = "disk"',
+            f"{FILE}:1: [sinks] must be a section, found a list\n"
+            "    write its keys below a header [sinks]",
+        ),
+        (
+            '[sinks]\ntype = "disk"',
+            f'{FILE}:2: [sinks] holds named sections only, and "type" is none\n'
+            "    write a header such as [sinks.main] above it",
+        ),
+        (
+            f'{DISK}[routes]\nsource = "*"',
+            f"{FILE}:4: routes are sections, not a value\n    write [[routes]]",
+        ),
+        (
+            '\nroutes = ["x"]',
+            f"{FILE}:2: [[routes]] must be a section, found other text\n"
+            "    write its keys below a header [[routes]]",
+        ),
+        (
+            '[sinks.Disk]\ntype = "disk"\nroot = "r"',
+            f"{FILE}:1: the name in [sinks.Disk] cannot be used\n"
+            "    1 to 63 lower-case letters, digits, - and _, first a letter or digit",
+        ),
+        # values out of range
+        ("[server]\nport = 65536", f"{FILE}:2: [server]: port must be between 0 and 65535"),
+        ("[spool]\nmax_size = 0", f"{FILE}:2: [spool]: max_size must be more than 0"),
+        ("[intake]\nmax_parts = 0", f"{FILE}:2: [intake]: max_parts must be more than 0"),
+        ("[retry]\nattempts = 0", f"{FILE}:2: [retry]: attempts must be more than 0"),
+        (
+            '[retry]\ncap = "1m"\nbase = "1h"',
+            f"{FILE}:3: [retry]: base must not be more than cap",
+        ),
+        ("[retry]\ncap = 0", f"{FILE}:1: [retry]: base must not be more than cap"),
+        (f"{DISK}concurrency = 0", f"{FILE}:4: [sinks.disk]: concurrency must be at least 1"),
+        (
+            '[sinks.disk]\ntype = "disk"\nroot = "/"',
+            f"{FILE}:3: [sinks.disk]: root must not be the whole disk",
+        ),
+        (
+            '[sinks.disk]\ntype = "disk"\nroot = "bug"',
+            f"{FILE}:1: [sinks.disk]: its settings class raised KeyError\n"
+            "    report this to the authors of settings_support",
+        ),
+        ('data_dir = ""', f"{FILE}:1: data_dir is empty\n    name a directory"),
+        (
+            '[ledger]\nurl = "postgresql://me:hunter2@db/sinkwell"',
+            f'{FILE}:2: [ledger]: url must begin with "sqlite:", as no other database can be used '
+            "yet",
+        ),
+        (
+            '[server]\nport = 1\nhost = "0.0.0.0"',
+            f"{FILE}:3: host in [server] can be reached from other machines, and there is no "
+            'admin_token\n    set [server] admin_token = "env:SINKWELL_ADMIN_TOKEN", or bind to '
+            "127.0.0.1",
+        ),
+        # types that are not there
+        (
+            '[sinks.a]\ntype = "dsk"',
+            f'{FILE}:2: sink type "dsk" does not exist\n    did you mean "disk"?',
+        ),
+        (
+            '[sources.a]\ntype = "xyz"',
+            f'{FILE}:2: source type "xyz" does not exist\n    source types: camera',
+        ),
+        (
+            '[sinks.a]\ntype = "s3"',
+            f'{FILE}:2: sink type "s3" is not installed\n    pip install sinkwell-s3',
+        ),
+        (
+            '[sinks.a]\ntype = "gcs"',
+            f'{FILE}:2: sink type "gcs" is not installed\n    pip install sinkwell-gcs',
+        ),
+        (
+            "[sinks.a]\ntype = 3",
+            f"{FILE}:2: type in [sinks.a]: expected text, found a whole number",
+        ),
+        # names in routes and notifiers
+        (
+            f'{CAMERA}{DISK}[[routes]]\nsource = "cma"\nsinks = ["disk"]',
+            f'{FILE}:7: source in [[routes]]: there is no source "cma"\n    did you mean "cam"?',
+        ),
+        (
+            f'{CAMERA}{DISK}[[routes]]\nsource = "x*"\nsinks = ["disk"]',
+            f'{FILE}:7: source in [[routes]]: there is no source "x*"\n    sources: cam',
+        ),
+        (
+            f'{CAMERA}[[routes]]\nsource = "*"\nsinks = [\n  "disk",\n]',
+            f'{FILE}:5: sinks in [[routes]]: there is no sink "disk"\n    there are no sinks',
+        ),
+        (
+            '[notifiers.n]\ntype = "log"\nevents = ["file.finishd"]',
+            f'{FILE}:3: events in [notifiers.n]: there is no event type "file.finishd"\n'
+            '    did you mean "file.finished"?',
+        ),
+        # key templates
+        (f'{DISK}key = "{{id"', f"{FILE}:4: key in [sinks.disk]: a brace is not closed"),
+        (
+            f'{CAMERA}{DISK}[[routes]]\nsource = "*"\nsinks = "disk"\nkey = "{{"',
+            f"{FILE}:9: key in [[routes]]: a brace is not closed",
+        ),
+    ],
+)
+def test_the_error_names_the_place_and_the_cure(tmp_path: Path, text: str, told: str) -> None:
+    assert problems(tmp_path, text) == [told]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "\n[server]\nhost = localhost",
+            f"{FILE}:3: this is not valid TOML: invalid value\n"
+            '    text is written in quotes: key = "text"',
+        ),
+        (
+            "[sinks.a]\n[sinks.a]\n",
+            f"{FILE}:2: this is not valid TOML: cannot declare [sinks.a] twice",
+        ),
+        (
+            "a = 1\na = 2\n",
+            f"{FILE}:2: this is not valid TOML: cannot overwrite a value\n"
+            "    the same key or section is written above; keep one of them",
+        ),
+        (
+            "\n\nx = [1,\n",
+            f"{FILE}:3: this is not valid TOML: invalid value\n    text is written in",
+        ),
+        ("x = 'a\n", f"{FILE}:1: this is not valid TOML: "),
+        (f"x = {'1' * 5000}", f"{FILE}:1: this is not valid TOML: "),
+    ],
+)
+def test_broken_toml_is_reported_with_its_line(tmp_path: Path, text: str, told: str) -> None:
+    (problem,) = problems(tmp_path, text)
+    assert problem.startswith(told)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "token = hunter2",
+        'token = "hunter2',
+        'token = "hunter2\\q"',
+        'token = "hunter2" hunter2',
+        "token = '''hunter2",
+        "hunter2",
+        'token = ["hunter2", hunter2]',
+        'token = "hunter2\x01"',
+    ],
+)
+def test_broken_toml_is_not_repeated_in_the_error(tmp_path: Path, line: str) -> None:
+    (problem,) = problems(tmp_path, f"[server]\n{line}\n")
+    assert "hunter" not in problem
+
+
+def test_text_that_is_not_utf_8_is_reported_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"[server]\n# caf\xe9\n")
+    assert load_error(tmp_path / FILE) == (
+        f"the settings have a problem:\n{tmp_path}/{FILE}:2: this is not UTF-8 text\n"
+        "    save the file as UTF-8"
+    )
+
+
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
+    assert load_error(tmp_path / "no.toml") == (
+        f"the settings have a problem:\n{tmp_path}/no.toml: there is no such file\n"
+        "    create it, or name another one with --config"
+    )
+
+
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
+    assert load_error(tmp_path) == (
+        f"the settings have a problem:\n{tmp_path}: cannot be read: Is a directory"
+    )
+
+
+def test_all_problems_are_reported_at_once_and_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = """
+[sinks.disk]
+type = "disk"
+mode = "x"
+
+[server]
+port = "x"
+hots = "x"
+
+[[routes]]
+source = "nobody"
+sinks = "dsk"
+"""
+    told = problems(tmp_path, text, {"SINKWELL_LOG__LEVEL": "x"})
+    assert [each.partition("\n")[0] for each in told] == [
+        f'{FILE}:2: [sinks.disk] needs the key "root"',
+        f"{FILE}:4: mode in [sinks.disk]: expected a whole number, found text",
+        f"{FILE}:7: port in [server]: expected a whole number, found text",
+        f'{FILE}:8: unknown key "hots" in [server]',
+        f'{FILE}:11: source in [[routes]]: there is no source "nobody"',
+        f'{FILE}:12: sinks in [[routes]]: there is no sink "dsk"',
+        "environment variable SINKWELL_LOG__LEVEL: level in [log]: "
+        "expected one of debug, info, warning, error",
+    ]
+
+
+def test_the_whole_error_reads_well_on_a_terminal(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load_text(tmp_path, '[server]\nprot = 1\nport = "x"')
+    assert str(raised.value) == (
+        "2 problems in the settings:\n"
+        f'{tmp_path}/{FILE}:2: unknown key "prot" in [server]\n'
+        '    did you mean "port"?\n'
+        f"{tmp_path}/{FILE}:3: port in [server]: expected a whole number, found text"
+    )
+
+
+def test_a_problem_of_the_built_in_text_is_said_to_be_there() -> None:
+    with pytest.raises(SettingsError) as raised:
+        load(
+            REGISTRY,
+            path=None,
+            default_text="[server]\nport = -1",
+            data_dir=None,
+            host=None,
+            port=None,
+            environ={},
+            check_key=check_key,
+        )
+    assert str(raised.value).endswith(
+        "\nbuilt-in default: [server]: port must be between 0 and 65535"
+    )
+
+
+def test_a_problem_of_the_command_line_names_the_option(tmp_path: Path) -> None:
+    assert problems(tmp_path, "[server]\nport = 80", port=-1) == [
+        "option --port: [server]: port must be between 0 and 65535"
+    ]
+    (told,) = problems(tmp_path, '[server]\nhost = "127.0.0.1"', host="192.0.2.1")
+    assert told.startswith("option --host: host in [server] can be reached from other machines")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_a_loopback_host_needs_no_token(tmp_path: Path, host: str) -> None:
+    assert load_text(tmp_path, "", host=host).server.host == host
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.0.2.1", "localhost.example.com"])
+def test_any_other_host_needs_a_token(tmp_path: Path, host: str) -> None:
+    assert len(problems(tmp_path, "", host=host)) == 1
+    token = {"SINKWELL_SERVER__ADMIN_TOKEN": "t"}
+    assert load_text(tmp_path, "", token, host=host).server.host == host
+
+
+def test_a_type_that_two_plugins_claim_is_explained(tmp_path: Path) -> None:
+    registry = discover([], {"one": PLUGIN, "two": PLUGIN})
+    assert problems(tmp_path, '[sinks.a]\ntype = "disk"', registry=registry) == [
+        f'{FILE}:2: sink type "disk" is claimed twice by '
+        f"{registry.problems[0].distribution}\n    {registry.problems[0].advice}"
+    ]
+
+
+def test_a_type_whose_plugin_is_broken_is_explained(tmp_path: Path) -> None:
+    what, advice = (
+        "cannot be imported: ModuleNotFoundError: No module named 'boto3'",
+        "reinstall it",
+    )
+    problem = PluginProblem("s3", "sinkwell-s3 1.0", what, advice)
+    registry = Registry({}, {}, {}, (problem,))
+    assert problems(tmp_path, '[sinks.a]\ntype = "s3"', registry=registry) == [
+        f'{FILE}:2: sink type "s3" is not available: its plugin, of sinkwell-s3 1.0, {what}\n'
+        f"    {advice}"
+    ]
+
+
+def load_error(path: Path) -> str:
+    with pytest.raises(SettingsError) as raised:
+        load(
+            REGISTRY,
+            path=path,
+            default_text=None,
+            data_dir=None,
+            host=None,
+            port=None,
+            environ={},
+            check_key=check_key,
+        )
+    return str(raised.value)
