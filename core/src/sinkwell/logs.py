@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 import structlog
+from structlog.types import Processor
 
 from sinkwell.contract import Secret
 
@@ -68,7 +69,7 @@ def configure(
     """
     colours = sys.stderr.isatty()
     console = style == "console" or (style == "auto" and colours)
-    shared = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -76,7 +77,9 @@ def configure(
         Redactor(secrets),
     ]
     renderer = (
-        structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
+        structlog.dev.ConsoleRenderer(
+            colors=colours, exception_formatter=structlog.dev.plain_traceback
+        )
         if console
         else structlog.processors.JSONRenderer(serializer=_to_json)
     )

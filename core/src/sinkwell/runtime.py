@@ -186,9 +186,7 @@ async def offline_api(data_dir: Path) -> AsyncIterator[ASGIApp]:
         ownership.release()
 
 
-def sink_plan(
-    settings: Settings, registry: Registry, name: str, stack: AsyncExitStack
-) -> SinkPlan:
+def sink_plan(settings: Settings, registry: Registry, name: str, stack: AsyncExitStack) -> SinkPlan:
     """Return how to open and use a configured sink; its threads end with the stack."""
     section = settings.sinks[name]
     executor = ThreadPoolExecutor(section.concurrency, thread_name_prefix=f"sink-{name}")
@@ -272,11 +270,13 @@ def _keep_running(
         while True:
             try:
                 await run()
-                return
-            except Exception as error:  # noqa: BLE001 - a bug must not end deliveries for good
-                log.error("a part of Sinkwell broke and is started again", part=name,
-                          exc_info=error)
+            except Exception as error:  # a bug must not end deliveries for good
+                log.error(
+                    "a part of Sinkwell broke and is started again", part=name, exc_info=error
+                )
                 await asyncio.sleep(_RESTART_AFTER)
+            else:
+                return
 
     task = asyncio.create_task(supervise(), name=name)
 

@@ -63,7 +63,7 @@ class Relay:
         self._wakes = {listener.name: asyncio.Event() for listener in listeners}
 
     def wake(self) -> None:
-        """New events are in the log."""
+        """Look for new events now."""
         for event in self._wakes.values():
             event.set()
 
@@ -124,16 +124,28 @@ class Relay:
             try:
                 await self._notifiers[name].notify(event)
             except RejectedError as error:
-                log.error("a notifier rejects an event", notifier=name, event_id=event.id,
-                          error=str(error))
+                log.error(
+                    "a notifier rejects an event",
+                    notifier=name,
+                    event_id=event.id,
+                    error=str(error),
+                )
             except SinkError as error:
                 asked = error.retry_after if isinstance(error, TransientError) else None
-                log.warning("a notification failed and is tried again", notifier=name,
-                            event_id=event.id, error=str(error))
+                log.warning(
+                    "a notification failed and is tried again",
+                    notifier=name,
+                    event_id=event.id,
+                    error=str(error),
+                )
                 await asyncio.sleep(max(wait, asked or 0.0))
                 wait = min(_LAST_WAIT, wait * 2)
                 continue
             except Exception as error:  # noqa: BLE001 - a plugin's bug costs its own event, no more
-                log.error("a notifier broke the contract", notifier=name, event_id=event.id,
-                          error=type(error).__name__)
+                log.error(
+                    "a notifier broke the contract",
+                    notifier=name,
+                    event_id=event.id,
+                    error=type(error).__name__,
+                )
             return

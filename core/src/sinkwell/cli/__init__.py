@@ -26,7 +26,7 @@ class LazyGroup(click.RichGroup):
         """Describe a command, for the help, without importing it."""
         if cmd_name not in COMMANDS:
             return None
-        return click.RichCommand(cmd_name, short_help=COMMANDS[cmd_name][1])
+        return click.RichCommand(name=cmd_name, short_help=COMMANDS[cmd_name][1])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -42,4 +42,4 @@ class LazyGroup(click.RichGroup):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="sinkwell", message="sinkwell %(version)s")
 def main() -> None:
-    """A callback comes in, its file goes to your buckets, an event goes out."""
+    """Receive callbacks, put their files into your buckets, announce each outcome."""

@@ -1,4 +1,4 @@
-"""``sinkwell check``: would it work?"""
+"""``sinkwell check``: whether it would work."""
 
 import asyncio
 import json
@@ -23,7 +23,9 @@ _MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "failed": "[red]✗[
 @settings_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_context
-def check(context: click.Context, config: Path | None, data_dir: Path | None, as_json: bool) -> None:
+def check(
+    context: click.Context, config: Path | None, data_dir: Path | None, as_json: bool
+) -> None:
     """Try settings, plugins, disk, and every sink by a real write.
 
     Exit code 0 when all is well, 1 when a check failed, 2 when the settings cannot be read.
@@ -56,8 +58,10 @@ def _check_settings(settings: Settings) -> list[Finding]:
 def _check_plugins(registry: Registry) -> list[Finding]:
     names = [*registry.sources, *registry.sinks, *registry.notifiers]
     return [
-        *(Finding("failed", f"{p.plugin} ({p.distribution}): {p.what}", p.advice)
-          for p in registry.problems),
+        *(
+            Finding("failed", f"{p.plugin} ({p.distribution}): {p.what}", p.advice)
+            for p in registry.problems
+        ),
         Finding("ok", f"types: {', '.join(sorted(names))}"),
     ]
 
@@ -71,8 +75,13 @@ def _check_disk(settings: Settings) -> list[Finding]:
         finally:
             spool.close()
     except OSError as error:
-        return [Finding("failed", f"{settings.data_dir}: {error.strerror}",
-                        "name a directory that this user can write, with --data-dir")]
+        return [
+            Finding(
+                "failed",
+                f"{settings.data_dir}: {error.strerror}",
+                "name a directory that this user can write, with --data-dir",
+            )
+        ]
     return [Finding("ok", f"{settings.data_dir} takes and syncs files")]
 
 
@@ -102,7 +111,8 @@ def _show(area: str, finding: Finding, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"area": area, **asdict(finding)}))
         return
-    out.print(f"{_MARKS[finding.level]} [bold]{escape(area)}[/]  {escape(finding.what)}",
-              soft_wrap=True)
+    out.print(
+        f"{_MARKS[finding.level]} [bold]{escape(area)}[/]  {escape(finding.what)}", soft_wrap=True
+    )
     if finding.advice:
         out.print(f"    {escape(finding.advice)}", soft_wrap=True)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
@@ -67,7 +67,10 @@ async def connected(data_dir: Path) -> AsyncIterator[Api]:
             if await _answers(client):
                 yield Api(client)
                 return
-    async with offline_api(data_dir) as app, _client(httpx.ASGITransport(app)) as client:
+    async with (
+        offline_api(data_dir) as app,
+        _client(httpx.ASGITransport(cast("Any", app))) as client,
+    ):
         yield Api(client)
 
 

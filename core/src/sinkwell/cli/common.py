@@ -68,7 +68,7 @@ def load_settings(
             host=host,
             port=port,
             environ=os.environ,
-            check_key=lambda text: None if Template.parse(text) else None,
+            check_key=_check_key,
         )
     except SettingsError as error:
         fail(str(error), code=EXIT_USAGE)
@@ -128,6 +128,10 @@ def _make_secret(path: Path) -> None:
         file.write(secrets.token_urlsafe(24))  # no newline: curl can send it as it is
         file.flush()
         os.fsync(fd)
+
+
+def _check_key(text: str) -> None:
+    Template.parse(text)
 
 
 def _toml(text: str) -> str:

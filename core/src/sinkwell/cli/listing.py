@@ -1,7 +1,7 @@
 """Lists, for the eye or one JSON object a line."""
 
 import asyncio
-import datetime
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ def show(
 
 def local_time(seconds: float) -> str:
     """Show a time of the ledger as this machine's clock has it."""
-    return datetime.datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return dt.datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def human_size(size: int) -> str:
@@ -66,7 +66,12 @@ def human_size(size: int) -> str:
 def coloured(state: str) -> str:
     """Show a state in its colour."""
     colour = {
-        "stored": "green", "finished": "green", "pending": "yellow", "leased": "cyan",
-        "open": "yellow", "cancelled": "dim", "unrouted": "dim",
+        "stored": "green",
+        "finished": "green",
+        "pending": "yellow",
+        "leased": "cyan",
+        "open": "yellow",
+        "cancelled": "dim",
+        "unrouted": "dim",
     }.get(state, "red")
     return f"[{colour}]{state}[/]"

@@ -99,7 +99,8 @@ def _welcome(settings: Settings, public: socket.socket) -> None:
         secret = (settings.data_dir / SECRET_NAME).read_text().strip()
         out.print(f"  Secret        [bold]{secret}[/]  (kept in {secret_file})", soft_wrap=True)
     for name, sink in settings.sinks.items():
-        place = _shown(Path(sink.root)) if sink.type == "local" else f"sink {name}"
+        root = getattr(sink, "root", None)
+        place = _shown(Path(root)) if sink.type == "local" and root else f"sink {name}"
         out.print(f"  Files         {place}", soft_wrap=True)
     out.print(f"  Dashboard     [cyan]{base}/[/]")
     if settings.path is None:
@@ -134,7 +135,9 @@ def _leave_stuck_threads() -> None:
     """Exit although a thread hangs in a sink's disk or SDK: Python would wait for it for ever."""
     stuck = [t.name for t in threading.enumerate() if t.name.startswith("sink-") and t.is_alive()]
     if stuck:
-        err.print(f"[yellow]warning:[/] left {len(stuck)} hanging attempts behind; they were "
-                  "handed back and are tried again after the next start")
+        err.print(
+            f"[yellow]warning:[/] left {len(stuck)} hanging attempts behind; they were "
+            "handed back and are tried again after the next start"
+        )
         sys.stdout.flush()
         os._exit(0)

@@ -20,6 +20,7 @@ from sinkwell.contract.hooks import hookimpl
 from sinkwell.contract.notifier import Notifier, NotifierContext, NotifierType
 from sinkwell.contract.settings import (
     Duration,
+    IfPresent,
     NotifierSettings,
     Secret,
     SinkSettings,
@@ -30,7 +31,6 @@ from sinkwell.contract.sink import (
     Capability,
     DeletableSink,
     Finding,
-    IfPresent,
     PresigningSink,
     ReadableSink,
     Receipt,

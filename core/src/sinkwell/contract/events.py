@@ -202,5 +202,3 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
             "subject": self.subject,
             "data": msgspec.to_builtins(self.data),
         }
-
-

@@ -14,7 +14,7 @@ import msgspec
 
 
 class Duration(float):
-    """A span of time in seconds. Written ``1.5`` (seconds), ``"90s"``, ``"15m"``, ``"2h"``, ``"7d"``."""
+    """A span of time in seconds. Written ``1.5``, ``"90s"``, ``"15m"``, ``"2h"``, ``"7d"``."""
 
 
 class Size(int):
@@ -107,7 +107,9 @@ def decode_custom(kind: type, value: Any) -> Any:
     Raises ``ValueError`` with the accepted spellings, ``NotImplementedError`` for other types.
     """
     if kind is Duration:
-        return Duration(_quantity(value, _DURATIONS, 'a time such as 30, "30s", "15m", "2h" or "7d"'))
+        return Duration(
+            _quantity(value, _DURATIONS, 'a time such as 30, "30s", "15m", "2h" or "7d"')
+        )
     if kind is Size:
         return Size(_quantity(value, _SIZES, 'a size such as 1048576, "200 KB" or "1 MiB"'))
     if kind is Secret:

@@ -29,8 +29,10 @@ class Part:
 
 @dataclass(slots=True)
 class Message:
-    """A callback as far as it has arrived. Header names are lower-case; a repeated text field or
-    header keeps its first value."""
+    """A callback as far as it has arrived.
+
+    Header names are lower-case; a repeated text field or header keeps its first value.
+    """
 
     headers: Mapping[str, str]
     fields: dict[str, str] = field(default_factory=dict)

@@ -32,6 +32,15 @@ def verify_receipt(lease: Lease, receipt: Receipt) -> None:
             raise ReceiptError(f"its receipt says {what} {found}; the file has {expected}")
 
 
+def refuse_endless_interruption(lease: Lease, policy: RetryPolicy) -> None:
+    """Raise ``TransientError`` when the last attempt of the schedule never ended.
+
+    A file that ends the process each time it is put must not be put for ever.
+    """
+    if lease.interrupted and lease.attempts >= policy.attempts:
+        raise TransientError("the process ended in the middle of the last attempt")
+
+
 def stored(lease: Lease, receipt: Receipt, *, started_at: float, now: float) -> Settlement:
     """Settle a put that gave a good receipt."""
     fact = DeliveryStored(
@@ -73,9 +82,7 @@ def failed(
         return Settlement(lease, State.PENDING, now, lease.attempts, attempt, None, ())
     facts: list[Fact] = []
     if outcome is Outcome.MISBEHAVED:
-        facts.append(
-            SinkMisbehaved(sink=lease.sink, delivery_id=lease.delivery_id, error=text)
-        )
+        facts.append(SinkMisbehaved(sink=lease.sink, delivery_id=lease.delivery_id, error=text))
     count = lease.attempts + 1
     named = {"delivery_id": lease.delivery_id, "file_id": lease.file.file_id, "sink": lease.sink}
     if outcome is Outcome.REJECTED:

@@ -66,8 +66,9 @@ class SinkWorker:
                 self._wake.clear()
                 next_due = await self._claim(sink)
             except LedgerUnavailableError as error:
-                log.warning("the ledger is away; deliveries wait", sink=self.plan.name,
-                            error=str(error))
+                log.warning(
+                    "the ledger is away; deliveries wait", sink=self.plan.name, error=str(error)
+                )
                 await asyncio.sleep(_LEDGER_RETRY)
                 continue
             await self._sleep(next_due)
@@ -134,8 +135,7 @@ class SinkWorker:
         started_at = self._clock.now()
         try:
             async with asyncio.timeout(self.plan.timeout):
-                if lease.interrupted and lease.attempts >= self._policy.attempts:
-                    raise TransientError("the process ended in the middle of the last attempt")
+                decide.refuse_endless_interruption(lease, self._policy)
                 receipt = await sink.put(
                     self._store.blob(lease.file), lease.key, if_present=self._if_present(lease)
                 )
@@ -149,8 +149,12 @@ class SinkWorker:
         else:
             return decide.stored(lease, receipt, started_at=started_at, now=self._clock.now())
         return decide.failed(
-            lease, error, started_at=started_at, now=self._clock.now(),
-            policy=self._policy, rng=self._rng,
+            lease,
+            error,
+            started_at=started_at,
+            now=self._clock.now(),
+            policy=self._policy,
+            rng=self._rng,
         )
 
     def _if_present(self, lease: Lease) -> IfPresent:
@@ -175,12 +179,16 @@ class SinkWorker:
                 settled = await self._queue.settle(settlement)
                 break
             except LedgerUnavailableError as error:
-                log.warning("the ledger is away; an outcome waits", sink=self.plan.name,
-                            error=str(error))
+                log.warning(
+                    "the ledger is away; an outcome waits", sink=self.plan.name, error=str(error)
+                )
                 await asyncio.sleep(_LEDGER_RETRY)
         if not settled.valid:
-            log.warning("a lease had run out before its attempt ended", sink=self.plan.name,
-                        delivery=settlement.lease.delivery_id)
+            log.warning(
+                "a lease had run out before its attempt ended",
+                sink=self.plan.name,
+                delivery=settlement.lease.delivery_id,
+            )
         elif settled.released:
             self._store.release(settlement.lease.file)
         if settlement.due_at is not None:

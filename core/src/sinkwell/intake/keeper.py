@@ -99,8 +99,9 @@ class SpoolKeeper:
         try:
             await self._threads.run(self._unlink, [file_id for file_id, _ in files])
         except OSError as error:
-            log.error("files could not be removed from the spool; the next start does",
-                      error=str(error))
+            log.error(
+                "files could not be removed from the spool; the next start does", error=str(error)
+            )
             return
         self._admission.used -= sum(size for _, size in files)
 

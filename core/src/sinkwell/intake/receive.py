@@ -24,7 +24,7 @@ from sinkwell.intake.journal import Acceptance, Journal, ProviderFailure, Record
 from sinkwell.intake.limits import IntakeLimits
 from sinkwell.intake.manifest import Manifest
 from sinkwell.intake.multipart_body import IncomingFile, MultipartBody
-from sinkwell.intake.refusals import Refusal, forbidden, malformed, too_large
+from sinkwell.intake.refusals import forbidden, malformed, too_large
 from sinkwell.intake.sniff import sniff
 from sinkwell.intake.spool import Spool, SpoolWriter
 from sinkwell.naming import KeyValues
@@ -174,9 +174,7 @@ class Intake:
             received_at=self._clock.now(),
         )
 
-    async def _on_disk(
-        self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def _on_disk(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return await self._threads.run(function, *args, **kwargs)
         except OSError as error:

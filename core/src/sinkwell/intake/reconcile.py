@@ -4,7 +4,6 @@ Only what the ledger does not know is read, so a start is quick however much wai
 """
 
 import asyncio
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,9 +80,10 @@ async def reconcile(
         found.quarantined += len(unknown) - len(manifests)
         await _adopt(manifests, spool, ledger, planner, admission, found)
     if found != Reconciled():
-        log.info("spool and ledger were brought together", **{
-            name: getattr(found, name) for name in Reconciled.__slots__
-        })
+        log.info(
+            "spool and ledger were brought together",
+            **{name: getattr(found, name) for name in Reconciled.__slots__},
+        )
     return found
 
 
@@ -121,7 +121,7 @@ async def _adopt(
 
 
 def _names(spool: Spool) -> set[str]:
-    return set(os.listdir(spool.files))
+    return {path.name for path in spool.files.iterdir()}
 
 
 def _read_all(spool: Spool, names: list[str]) -> list[Manifest]:

@@ -24,13 +24,8 @@ _encoder = msgspec.json.Encoder()
 _insert_callbacks = insert(callbacks)
 _insert_files = insert(files)
 _insert_deliveries = insert(deliveries)
-_standing = (
-    select(callbacks.c.source, callbacks.c.deduplication_key, callbacks.c.id)
-    .where(
-        tuple_(callbacks.c.source, callbacks.c.deduplication_key).in_(
-            bindparam("keys", expanding=True)
-        )
-    )
+_standing = select(callbacks.c.source, callbacks.c.deduplication_key, callbacks.c.id).where(
+    tuple_(callbacks.c.source, callbacks.c.deduplication_key).in_(bindparam("keys", expanding=True))
 )
 _digests = select(files.c.sha256).where(files.c.callback_id == bindparam("callback_id"))
 
@@ -135,7 +130,9 @@ def _add(rows: _Rows, acceptance: Acceptance, spool_id: str) -> None:
     for manifest, planned in acceptance.files:
         rows.files.append(_file_row(manifest, spool_id, routed=bool(planned)))
         rows.deliveries += (_delivery_row(manifest, delivery) for delivery in planned)
-        rows.announced.append((manifest.file_id, acceptance.received_at, _accepted(manifest, planned)))
+        rows.announced.append(
+            (manifest.file_id, acceptance.received_at, _accepted(manifest, planned))
+        )
 
 
 def _repeat(acceptance: Acceptance, known: str, digests: set[str]) -> eventlog.Announced:

@@ -31,9 +31,7 @@ _after = (
 _last = select(event_head.c.position)
 _cursor = select(cursors.c.position).where(cursors.c.notifier == bindparam("notifier"))
 _move_cursor = (
-    update(cursors)
-    .where(cursors.c.notifier == bindparam("name"))
-    .values(position=bindparam("to"))
+    update(cursors).where(cursors.c.notifier == bindparam("name")).values(position=bindparam("to"))
 )
 
 

@@ -54,8 +54,12 @@ files = Table(
     Column("release_at", Float(53)),
     Column("released", Boolean, nullable=False),
     Index("files_callback", "callback_id"),
-    Index("files_release", "release_at", sqlite_where=text("NOT released"),
-          postgresql_where=text("NOT released")),
+    Index(
+        "files_release",
+        "release_at",
+        sqlite_where=text("NOT released"),
+        postgresql_where=text("NOT released"),
+    ),
 )
 
 deliveries = Table(
@@ -78,8 +82,13 @@ deliveries = Table(
     Column("settled_at", Float(53)),
     CheckConstraint("(due_at IS NULL) = (state NOT IN ('pending', 'leased'))", name="due_or_final"),
     UniqueConstraint("file_id", "sink", name="one_delivery_per_sink"),
-    Index("deliveries_due", "sink", "due_at", sqlite_where=text("due_at IS NOT NULL"),
-          postgresql_where=text("due_at IS NOT NULL")),
+    Index(
+        "deliveries_due",
+        "sink",
+        "due_at",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
 )
 
 attempts = Table(

@@ -45,7 +45,10 @@ _kept = select(files.c.id, files.c.size).where(
 )
 _one = (
     select(
-        deliveries.c.id, deliveries.c.file_id, deliveries.c.sink, deliveries.c.state,
+        deliveries.c.id,
+        deliveries.c.file_id,
+        deliveries.c.sink,
+        deliveries.c.state,
         files.c.released,
     )
     .join(files, files.c.id == deliveries.c.file_id)
@@ -145,9 +148,7 @@ def mark_released(connection: Connection, batches: Sequence[Sequence[str]]) -> S
     return [None] * len(batches)
 
 
-def lose_files(
-    connection: Connection, losses: Sequence[tuple[str, str, float]]
-) -> Sequence[None]:
+def lose_files(connection: Connection, losses: Sequence[tuple[str, str, float]]) -> Sequence[None]:
     """Make visible that the spool's copy of a file is gone or damaged: no delivery can follow."""
     announced: list[eventlog.Announced] = []
     for file_id, reason, now in losses:

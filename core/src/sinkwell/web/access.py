@@ -1,6 +1,7 @@
-"""Who may use the API: whoever holds the admin token, or sits on this machine when there is none."""
+"""Who may use the API: holders of the admin token or, where there is none, this machine."""
 
 import ipaddress
+from typing import Any
 
 from litestar.connection import ASGIConnection
 from litestar.exceptions import NotAuthorizedException
@@ -12,7 +13,7 @@ from sinkwell.contract import Secret
 _MARK = "sinkwell.control"
 """In ``scope["extensions"]`` of requests that came through the control socket."""
 
-Connection = ASGIConnection[object, object, object, object]
+Connection = ASGIConnection[Any, Any, Any, Any]
 
 
 def api_guard(admin_token: Secret | None) -> Guard:

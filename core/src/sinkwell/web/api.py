@@ -52,8 +52,13 @@ def api_router(ledger: Ledger, wake: Callable[[str], None], guard: Guard) -> Rou
     ) -> list[DeliveryView]:
         return await ledger.list_deliveries(
             Filter(
-                state=in_state, source=source, sink=sink, file_id=file_id, token=token,
-                limit=limit, before=before,
+                state=in_state,
+                source=source,
+                sink=sink,
+                file_id=file_id,
+                token=token,
+                limit=limit,
+                before=before,
             )
         )
 
@@ -82,7 +87,12 @@ def api_router(ledger: Ledger, wake: Callable[[str], None], guard: Guard) -> Rou
         "/api/v1",
         guards=[guard],
         route_handlers=[
-            list_files, show_file, list_deliveries, list_attempts, retry_delivery, list_events,
+            list_files,
+            show_file,
+            list_deliveries,
+            list_attempts,
+            retry_delivery,
+            list_events,
         ],
     )
 

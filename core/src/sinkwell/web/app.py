@@ -6,7 +6,6 @@ from litestar import Litestar, Response, get
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-
 from litestar.types import ASGIApp, ExceptionHandlersMap
 
 from sinkwell.contract import Secret
@@ -17,7 +16,6 @@ from sinkwell.web import problems
 from sinkwell.web.access import api_guard, through_control_socket
 from sinkwell.web.api import api_router
 from sinkwell.web.callbacks import callback_handler
-
 
 _EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     HTTPException: problems.on_http_exception,

@@ -5,11 +5,12 @@ deadlines are intake's.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import msgspec
 import structlog
 from litestar import asgi
-from litestar.types import Receive, Scope, Send
+from litestar.types import HTTPRequestEvent, HTTPScope, Receive, Scope, Send
 
 from sinkwell.intake.receive import Intake, OpenSource
 from sinkwell.intake.refusals import ClientGoneError, Refusal
@@ -37,12 +38,16 @@ def callback_handler(intake: Intake, sources: Mapping[str, OpenSource]) -> asgi:
             log.error("a callback could not be recorded", error=str(error))
             detail = "The ledger cannot be written just now."
             title = "The ledger is away"
-            await _refuse(send, Refusal(503, "ledger-unavailable", title, detail,
-                                        retry_after=_RETRY_WHEN_AWAY))
-        except Exception as error:  # noqa: BLE001 - whatever breaks, the sender gets an answer
+            await _refuse(
+                send,
+                Refusal(503, "ledger-unavailable", title, detail, retry_after=_RETRY_WHEN_AWAY),
+            )
+        except Exception as error:
             log.error("a callback broke", path=scope["path"], exc_info=error)
             detail = "The log has the details; the callback may be sent again."
-            await _refuse(send, Refusal(500, "internal-error", "Something in Sinkwell broke", detail))
+            await _refuse(
+                send, Refusal(500, "internal-error", "Something in Sinkwell broke", detail)
+            )
 
     async def _receive(scope: Scope, receive: Receive, send: Send) -> None:
         name = scope["path"].strip("/")
@@ -50,7 +55,7 @@ def callback_handler(intake: Intake, sources: Mapping[str, OpenSource]) -> asgi:
         if origin is None:
             detail = f"There is no source named {name[:64]!r}."
             raise Refusal(404, "unknown-source", "Nobody calls back here", detail)
-        if scope["method"] != "POST":
+        if cast("HTTPScope", scope)["method"] != "POST":
             detail = "Callbacks are sent with POST."
             raise Refusal(405, "method-not-allowed", "Method not allowed", detail)
 
@@ -74,8 +79,8 @@ class _Body:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise ClientGoneError
-            self._ended = not message.get("more_body", False)
-            if chunk := message.get("body", b""):
+            self._ended = not cast("HTTPRequestEvent", message)["more_body"]
+            if chunk := cast("HTTPRequestEvent", message)["body"]:
                 return chunk
         return b""
 

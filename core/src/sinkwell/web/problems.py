@@ -1,17 +1,19 @@
 """Errors as RFC 9457 problem documents: one shape for people and programs."""
 
+from typing import Any
+
 import msgspec
+import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
 
-import structlog
-
 from sinkwell.outage import LedgerUnavailableError
+from sinkwell.web.protocol import PROBLEM_BASE
 
-BASE = "https://sinkwell.dev/problems/"
-"""Prefix of every problem's ``type``; a name, not a page that must exist."""
 MEDIA_TYPE = "application/problem+json"
+
+AnyRequest = Request[Any, Any, Any]
 
 log = structlog.get_logger()
 
@@ -19,7 +21,7 @@ log = structlog.get_logger()
 def document(status: int, slug: str, title: str, detail: str) -> bytes:
     """Return a problem document. ``slug`` is stable: programs may tell problems by it."""
     return msgspec.json.encode(
-        {"type": BASE + slug, "title": title, "status": status, "detail": detail}
+        {"type": PROBLEM_BASE + slug, "title": title, "status": status, "detail": detail}
     )
 
 
@@ -35,7 +37,7 @@ def response(
     )
 
 
-def on_http_exception(_: Request[object, object, object], error: HTTPException) -> Response[bytes]:
+def on_http_exception(_: AnyRequest, error: HTTPException) -> Response[bytes]:
     """Show what Litestar refuses: unknown paths, wrong methods, bad parameters."""
     slug = {404: "not-found", 405: "method-not-allowed", 401: "not-authorized"}.get(
         error.status_code, "bad-request"
@@ -47,15 +49,13 @@ def on_http_exception(_: Request[object, object, object], error: HTTPException) 
     return response(error.status_code, slug, title, detail, error.headers)
 
 
-def on_ledger_away(
-    _: Request[object, object, object], error: LedgerUnavailableError
-) -> Response[bytes]:
+def on_ledger_away(_: AnyRequest, error: LedgerUnavailableError) -> Response[bytes]:
     """503: the ledger cannot be read or written just now."""
     detail = str(error)
     return response(503, "ledger-unavailable", "The ledger is away", detail, {"Retry-After": "5"})
 
 
-def on_fault(_: Request[object, object, object], error: Exception) -> Response[bytes]:
+def on_fault(_: AnyRequest, error: Exception) -> Response[bytes]:
     """500: a fault of ours, told to the log and not to the caller."""
     log.error("a request broke", exc_info=error)
     return response(

@@ -1,10 +1,9 @@
 """Serving: uvicorn with the hardened protocol, on TCP and on the control socket."""
 
 import asyncio
-import os
 import socket
 from collections.abc import AsyncIterator, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -45,10 +44,9 @@ def bind_control(data_dir: Path) -> socket.socket:
     """Bind the control socket in the data directory: the owner of the lock may replace it."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with control_address(data_dir) as address:
-        with suppress(FileNotFoundError):
-            os.unlink(address)
+        Path(address).unlink(missing_ok=True)
         sock.bind(address)
-        os.chmod(address, 0o600)
+        Path(address).chmod(0o600)
     sock.listen(_BACKLOG)
     return sock
 
