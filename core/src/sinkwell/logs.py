@@ -1,10 +1,12 @@
 """The process's log: structlog, as JSON or for the eye, with secrets blacked out."""
 
+import json
 import logging
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Literal
+from urllib.parse import quote, quote_plus
 
 import msgspec
 import structlog
@@ -15,6 +17,7 @@ from sinkwell.contract import Secret
 _SUSPECT = re.compile(r"secret|password|token$|authorization|api_?key|signature", re.IGNORECASE)
 _MASK = "***"
 _SHORTEST = 4
+_NOTHING = r"(?!)"
 
 Record = MutableMapping[str, Any]
 
@@ -24,25 +27,35 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
         """Shorter values than four characters are left: blacking them out would eat words."""
-        values = sorted({s.reveal() for s in secrets if len(s.reveal()) >= _SHORTEST}, key=len)
-        self._values = re.compile("|".join(map(re.escape, reversed(values)))) if values else None
+        values = {s.reveal() for s in secrets if len(s.reveal()) >= _SHORTEST}
+        spellings = sorted({text for value in values for text in _spellings(value)}, key=len)
+        self._values = re.compile("|".join(map(re.escape, reversed(spellings))) or _NOTHING)
 
     def __call__(self, _: object, __: str, record: Record) -> Record:
         """Black out in place, and return the record."""
-        for name, value in record.items():
-            record[name] = _MASK if _SUSPECT.search(name) else self._cleaned(value)
+        record.update(self._cleaned_fields(record))
         return record
 
+    def _cleaned_fields(self, fields: Mapping[Any, Any]) -> dict[Any, object]:
+        return {
+            name: _MASK if _SUSPECT.search(str(name)) else self._cleaned(value)
+            for name, value in fields.items()
+        }
+
     def _cleaned(self, value: object) -> object:
-        if self._values is None or isinstance(value, int | float | None):
+        if isinstance(value, int | float | None):
             return value
-        if isinstance(value, str):
-            return self._values.sub(_MASK, value)
-        if isinstance(value, dict):
-            return {name: self._cleaned(inner) for name, inner in value.items()}
-        if isinstance(value, list | tuple):
-            return [self._cleaned(inner) for inner in value]
+        if isinstance(value, Mapping):
+            return {self._cleaned(name): each for name, each in self._cleaned_fields(value).items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self._cleaned(each) for each in value]
         return self._values.sub(_MASK, str(value))
+
+
+def _spellings(value: str) -> set[str]:
+    """Return a text as it stands by itself, within a ``repr`` and within a URL."""
+    octets = value.encode("utf-8", "surrogatepass")
+    return {value, repr(value)[1:-1], quote(octets), quote(octets, safe=""), quote_plus(octets)}
 
 
 def secrets_in(settings: object) -> Iterator[Secret]:
@@ -100,4 +113,4 @@ def configure(
 
 
 def _to_json(record: Record, **_: object) -> str:
-    return msgspec.json.encode(record, enc_hook=str).decode()
+    return json.dumps(record, default=str)

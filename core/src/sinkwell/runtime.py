@@ -18,6 +18,7 @@ from sinkwell import notifiers, sources
 from sinkwell.bus.relay import Listener, Relay
 from sinkwell.clock import Clock
 from sinkwell.contract import NotifierContext, Sink, SinkContext, SourceContext
+from sinkwell.delivery.dispatch import Dispatch
 from sinkwell.delivery.plan import Planner, Route
 from sinkwell.delivery.schedule import RetryPolicy
 from sinkwell.delivery.worker import SinkPlan, SinkWorker
@@ -133,10 +134,7 @@ async def running(settings: Settings, registry: Registry) -> AsyncIterator[Lites
             for name in settings.sinks
         }
 
-        def wake(sink: str) -> None:
-            if worker := workers.get(sink):
-                worker.wake()
-
+        dispatch = Dispatch(workers)
         intake = Intake(
             spool=store.spool,
             admission=store.admission,
@@ -145,14 +143,14 @@ async def running(settings: Settings, registry: Registry) -> AsyncIterator[Lites
             journal=store.ledger,
             clock=store.clock,
             threads=store.threads,
-            wake=wake,
+            dispatch=dispatch,
         )
         app = create_app(
             intake=intake,
             sources=_open_sources(settings, registry),
             ledger=store.ledger,
             admin_token=settings.server.admin_token,
-            wake=wake,
+            dispatch=dispatch,
             unready=store.admission.trouble,
             version=metadata.version("sinkwell"),
         )

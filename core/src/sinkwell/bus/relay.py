@@ -1,7 +1,7 @@
 """The relay: reads the event log in order and tells each notifier what it asked for.
 
-A notifier's place in the log is kept in the ledger and moved after it was told, so a crash may
-repeat events but never skips one. Each notifier has a task of its own: one that is slow or dead
+A notifier's place in the log is kept in the ledger, after it was told, so a crash may repeat
+events but never skips one. Each notifier has a follower of its own: one that is slow or dead
 delays no other.
 """
 
@@ -18,6 +18,7 @@ from sinkwell.outage import LedgerUnavailableError
 
 _AT_ONCE = 500
 _COALESCE = 0.05
+_SAVE_AFTER = 1.0
 _FIRST_WAIT, _LAST_WAIT = 1.0, 300.0
 
 log = structlog.get_logger()
@@ -56,73 +57,104 @@ class Relay:
     """Follows the log for all listeners."""
 
     def __init__(self, log_of_events: Log, listeners: list[Listener]) -> None:
-        self._log = log_of_events
-        self._listeners = listeners
-        self._notifiers: dict[str, Notifier] = {}
-        self._positions: dict[str, int] = {}
-        self._wakes = {listener.name: asyncio.Event() for listener in listeners}
+        self._followers = [_Follower(log_of_events, listener) for listener in listeners]
 
     def wake(self) -> None:
         """Look for new events now."""
-        for event in self._wakes.values():
-            event.set()
+        for follower in self._followers:
+            follower.woken.set()
 
     async def open(self) -> None:
         """Find each listener's place; a new one is told of what happens from here on."""
-        for listener in self._listeners:
-            self._positions[listener.name] = await self._log.open_cursor(listener.name)
+        for follower in self._followers:
+            await follower.find_place()
 
     async def run(self) -> None:
         """Follow the log until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for listener in self._listeners:
-                group.create_task(self._follow(listener))
+            for follower in self._followers:
+                group.create_task(follower.follow())
 
     async def finish(self, grace: float) -> None:
         """Tell what the log still holds, within ``grace`` seconds, and close the notifiers."""
-        try:
-            async with asyncio.timeout(grace), asyncio.TaskGroup() as group:
-                for listener in self._listeners:
-                    if listener.name in self._notifiers:
-                        group.create_task(self._tell_pending(listener))
-        except TimeoutError:
-            log.warning("some events are told after the next start")
-        for notifier in self._notifiers.values():
-            await notifier.close()
+        await asyncio.gather(*(follower.finish(grace) for follower in self._followers))
 
-    async def _follow(self, listener: Listener) -> None:
-        wake = self._wakes[listener.name]
+
+class _Follower:
+    """One notifier, and how far it has been told."""
+
+    def __init__(self, log_of_events: Log, listener: Listener) -> None:
+        self.woken = asyncio.Event()
+        self._log = log_of_events
+        self._listener = listener
+        self._notifier: Notifier | None = None
+        self._told = self._saved = 0
+        self._save_at = 0.0
+
+    async def find_place(self) -> None:
+        self._told = self._saved = await self._log.open_cursor(self._listener.name)
+
+    async def follow(self) -> None:
         wait = _FIRST_WAIT
         while True:
             try:
-                if listener.name not in self._notifiers:
-                    self._notifiers[listener.name] = await listener.open()
-                wake.clear()
-                await self._tell_pending(listener)
+                self.woken.clear()
+                await self._tell_pending()
+                await self._until_news()
             except (LedgerUnavailableError, SinkError) as error:
-                log.warning("notifications wait", notifier=listener.name, error=str(error))
+                log.warning("notifications wait", notifier=self._listener.name, error=str(error))
                 await asyncio.sleep(wait)
                 wait = min(_LAST_WAIT, wait * 2)
-                continue
-            wait = _FIRST_WAIT
-            await wake.wait()
-            await asyncio.sleep(_COALESCE)
+            else:
+                wait = _FIRST_WAIT
+                await asyncio.sleep(_COALESCE)
 
-    async def _tell_pending(self, listener: Listener) -> None:
-        name = listener.name
-        while events := await self._log.events_after(self._positions[name], _AT_ONCE):
+    async def finish(self, grace: float) -> None:
+        try:
+            async with asyncio.timeout(grace):
+                await self._tell_pending()
+                await self._save()
+        except (TimeoutError, LedgerUnavailableError, SinkError):
+            log.warning("some events are told after the next start", notifier=self._listener.name)
+        if self._notifier is not None:
+            await self._notifier.close()
+
+    async def _tell_pending(self) -> None:
+        if self._notifier is None:
+            self._notifier = await self._listener.open()
+        while events := await self._log.events_after(self._told, _AT_ONCE):
             for event in events:
-                if listener.wants(event):
-                    await self._tell(name, event)
-                self._positions[name] = event.position
-            await self._log.move_cursor(name, self._positions[name])
+                if self._listener.wants(event):
+                    await self._tell(self._notifier, event)
+                self._told = event.position
 
-    async def _tell(self, name: str, event: Event) -> None:
+    async def _until_news(self) -> None:
+        """Wait for news, and now and then keep how far the notifier was told.
+
+        Until then a crash repeats some events, which a notifier must bear in any case. Keeping
+        it after each batch would cost every callback a commit.
+        """
+        if self._told != self._saved:
+            try:
+                async with asyncio.timeout_at(self._save_at):
+                    await self.woken.wait()
+            except TimeoutError:
+                await self._save()
+        await self.woken.wait()
+
+    async def _save(self) -> None:
+        if self._told != self._saved:
+            await self._log.move_cursor(self._listener.name, self._told)
+            self._saved = self._told
+        self._save_at = asyncio.get_running_loop().time() + _SAVE_AFTER
+
+    async def _tell(self, notifier: Notifier, event: Event) -> None:
         """Tell one event, as often as it takes; only what the notifier rejects is passed over."""
+        name = self._listener.name
         wait = _FIRST_WAIT
         while True:
             try:
-                await self._notifiers[name].notify(event)
+                await notifier.notify(event)
             except RejectedError as error:
                 log.error(
                     "a notifier rejects an event",

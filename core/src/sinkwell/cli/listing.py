@@ -9,10 +9,16 @@ from typing import Any
 import msgspec
 import rich_click as click
 from rich.table import Table
+from rich.text import Text
 
 from sinkwell.cli.common import out, resolve_data_dir
 
 _ON_SCREEN = 50
+_UNBOUNDED = 100_000
+"""Columns of a page on which one row is one line, and nothing is cut."""
+_GAP = 1
+_WHOLE_WORD = 10
+"""Letters up to which a word is not broken on a narrow screen: a date's, a state's."""
 
 Row = Mapping[str, Any]
 
@@ -38,14 +44,35 @@ def show(
                     click.echo(msgspec.json.encode(row).decode())
                 return
             rows = [row async for row in api.rows(path, limit or _ON_SCREEN, **wanted)]
-        table = Table(*(name for name, _ in columns), box=None, header_style="bold")
-        for row in rows:
-            table.add_row(*(cell(row) for _, cell in columns))
-        out.print(table if rows else "none", soft_wrap=not out.is_terminal)
+        if rows:
+            _print(columns, rows)
+        else:
+            out.print("none")
         if limit is None and len(rows) == _ON_SCREEN:
             out.print(f"[dim]the newest {_ON_SCREEN}; --limit or --json show more[/]")
 
     asyncio.run(run())
+
+
+def _print(columns: Sequence[tuple[str, Callable[[Row], str]]], rows: Sequence[Row]) -> None:
+    """Lay rows out to fit the screen, in cells of several lines if need be; ids stay whole.
+
+    Without a screen, or on one that is too narrow even so, one row is one line.
+    """
+    lines = [[Text.from_markup(cell(row)) for _, cell in columns] for row in rows]
+    table = Table(box=None, header_style="bold", padding=(0, _GAP, 0, 0), pad_edge=False)
+    for index, (name, _) in enumerate(columns):
+        words = [name, *(word for line in lines for word in line[index].plain.split())]
+        widest = max(map(len, words))
+        is_id = index == 0
+        narrowest = widest if is_id else min(_WHOLE_WORD, widest)
+        table.add_column(name, overflow="fold", no_wrap=is_id, min_width=narrowest)
+    for line in lines:
+        table.add_row(*line)
+    needed = sum((column.min_width or 0) + _GAP for column in table.columns) - _GAP
+    if not out.is_terminal or needed > out.width:
+        out.width = _UNBOUNDED
+    out.print(table)
 
 
 def local_time(seconds: float) -> str:

@@ -1,16 +1,18 @@
 """Whether a sink works: opened, paused, probed, resumed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
+from sinkwell.calls import within
 from sinkwell.clock import Clock
-from sinkwell.contract import Sink, SinkError
+from sinkwell.contract import Finding, Sink, SinkError, UnusableError
 from sinkwell.contract.events import SinkPaused, SinkResumed
 from sinkwell.delivery.model import Queue
 
 _FIRST_PROBE, _LAST_PROBE = 1.0, 60.0
+_CLOSING = 2.0
 
 log = structlog.get_logger()
 
@@ -33,7 +35,7 @@ class SinkHealth:
         self._timeout = timeout
         self._queue = queue
         self._clock = clock
-        self._sink: Sink | None = None
+        self._open_sink: Sink | None = None
         self._wait = _FIRST_PROBE
         self._paused_at = 0.0
         self._announced = False
@@ -48,9 +50,20 @@ class SinkHealth:
         """Note that a file was put: the next pause starts with quick probes again."""
         self._wait = _FIRST_PROBE
 
-    async def working_sink(self) -> Sink:
-        """Return the open sink, once it works: now, or after the probe that says so."""
-        if self._sink is None or self.trouble is not None:
+    @property
+    def sink(self) -> Sink | None:
+        """The open sink, None while it does not work."""
+        return self._open_sink if self.trouble is None else None
+
+    def usable_sink(self) -> Sink:
+        """Return the open sink. Raises ``UnusableError`` while it does not work."""
+        if self.sink is None:
+            raise UnusableError(self.trouble or "the sink is not open yet")
+        return self.sink
+
+    async def until_it_works(self) -> None:
+        """Return once the sink works: now, or after the probe that says so."""
+        if self.sink is None:
             trouble = self.trouble or await self._probe()
             while trouble is not None:
                 self.pause(trouble)
@@ -59,30 +72,27 @@ class SinkHealth:
                 self._wait = min(_LAST_PROBE, self._wait * 2)
                 trouble = await self._probe()
             await self._announce_resumption()
-        if self._sink is None:
-            raise RuntimeError("a probe that succeeds opens the sink")
-        return self._sink
 
     async def close(self) -> None:
-        """Close the sink, if it was ever opened."""
-        if self._sink is not None:
-            await self._sink.close()
+        """Close the sink, if it was ever opened. One that cannot be closed is left behind."""
+        if self._open_sink is None:
+            return
+        try:
+            await within(_CLOSING, self._open_sink.close())
+        except Exception as error:  # noqa: BLE001 - a plugin's bug must not keep us from ending
+            log.warning("a sink could not be closed", sink=self._name, error=type(error).__name__)
 
     async def _probe(self) -> str | None:
         """Open the sink, or check the open one; return what is wrong with it, if anything."""
         try:
-            async with asyncio.timeout(self._timeout):
-                if self._sink is None:
-                    self._sink = await self._open()
-                    return None
-                findings = await self._sink.check()
-        except TimeoutError:
-            return f"no answer within {self._timeout:g} s"
+            if self._open_sink is None:
+                self._open_sink = await within(self._timeout, self._open())
+                return None
+            return _first_failure(await within(self._timeout, self._open_sink.check()))
         except SinkError as error:
             return str(error)
         except Exception as error:  # noqa: BLE001 - a plugin's bug pauses its sink, no more
-            return f"its check raised {type(error).__name__}"
-        return next((f"{f.what}. {f.advice}" for f in findings if f.level == "failed"), None)
+            return f"it raised {type(error).__name__}, which is no SinkError"
 
     async def _announce_pause(self, trouble: str) -> None:
         if not self._announced:
@@ -90,9 +100,14 @@ class SinkHealth:
             self._announced = True
 
     async def _announce_resumption(self) -> None:
-        self.trouble = None
         if self._announced:
             paused_for = self._clock.now() - self._paused_at
             fact = SinkResumed(sink=self._name, paused_for=paused_for)
             await self._queue.announce(self._name, fact)
             self._announced = False
+        self.trouble = None
+
+
+def _first_failure(findings: Sequence[Finding]) -> str | None:
+    failed = (finding for finding in findings if finding.level == "failed")
+    return next((". ".join(filter(None, (each.what, each.advice))) for each in failed), None)

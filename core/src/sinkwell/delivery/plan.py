@@ -1,9 +1,10 @@
-"""Which sinks a file goes to, and under which key. Pure."""
+"""Which sinks a file goes to, and under which key."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from sinkwell.ids import new_id
 from sinkwell.naming import KeyValues, Template
 
 
@@ -11,6 +12,7 @@ from sinkwell.naming import KeyValues, Template
 class PlannedDelivery:
     """One file to one sink."""
 
+    id: str
     sink: str
     key: str
 
@@ -48,7 +50,9 @@ class Planner:
     def plan(self, source: str, values: KeyValues) -> tuple[PlannedDelivery, ...]:
         """Plan the deliveries of one file; none where no route takes it."""
         way = self._ways.get(source, ())
-        return tuple(PlannedDelivery(sink, template.key(values)) for sink, template in way)
+        return tuple(
+            PlannedDelivery(new_id("d"), sink, template.key(values)) for sink, template in way
+        )
 
 
 def _way(

@@ -20,9 +20,14 @@ class RetryPolicy:
     everyone at once.
     """
 
-    attempts: int = 14
-    base: float = 1.0
-    cap: float = 21_600.0
+    attempts: int
+    base: float
+    cap: float
+
+    @property
+    def longest_wait(self) -> float:
+        """The longest wait that ``wait`` ever draws, in seconds."""
+        return self.cap + _LONGEST_RETRY_AFTER
 
     def bound(self, failed: int) -> float:
         """Return the longest wait after the ``failed``-th try (from 1 on), in seconds."""

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import structlog
 
+from sinkwell.calls import to_its_end, within
 from sinkwell.clock import Clock
-from sinkwell.contract import IfPresent, Sink, TransientError, UnusableError
+from sinkwell.contract import IfPresent, Receipt, Sink, TransientError, UnusableError
 from sinkwell.delivery import decide
 from sinkwell.delivery.health import SinkHealth
 from sinkwell.delivery.model import Lease, Outcome, Queue, Settlement, Store
@@ -22,6 +23,7 @@ from sinkwell.outage import LedgerUnavailableError
 _LEASE_MARGIN = 30.0
 _LEDGER_RETRY = 1.0
 _LONGEST_SLEEP = 60.0
+_LETTING_GO = 2.0
 
 log = structlog.get_logger()
 
@@ -50,21 +52,45 @@ class SinkWorker:
         self._policy = policy
         self._clock = clock
         self._rng = random.Random()  # noqa: S311 - jitter, not a secret
-        self._active: set[asyncio.Task[None]] = set()
+        self._free = plan.concurrency
+        self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
-        self._saturated = False
+        self._backlog = True
+        """Whether more may be due than was claimed: until the first claim, and while it is busy."""
+        self._stopping = False
 
     def wake(self) -> None:
         """Look for due deliveries now."""
         self._wake.set()
 
+    def reserve(self) -> float | None:
+        """Hold a slot for a delivery that is about to be recorded, where one is free.
+
+        Returns for how long to lease it, in seconds. Then ``begin`` must follow, or ``cancel``.
+        Returns None while the sink does not work, is busy, or has older deliveries due.
+        """
+        if self._backlog or not self._free or self._stopping or self.health.sink is None:
+            return None
+        self._free -= 1
+        return self.plan.timeout + _LEASE_MARGIN
+
+    def cancel(self) -> None:
+        """Give a reserved slot back."""
+        self._release_slot()
+
+    def begin(self, lease: Lease) -> None:
+        """Attempt a delivery in a slot that is held for it."""
+        task = asyncio.create_task(self._work(lease))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
     async def run(self) -> None:
         """Work until cancelled; ``finish`` then ends what is under way."""
         while True:
             try:
-                sink = await self.health.working_sink()
                 self._wake.clear()
-                next_due = await self._claim(sink)
+                await self.health.until_it_works()
+                next_due = await to_its_end(self._claim())
             except LedgerUnavailableError as error:
                 log.warning(
                     "the ledger is away; deliveries wait", sink=self.plan.name, error=str(error)
@@ -75,32 +101,43 @@ class SinkWorker:
 
     async def finish(self, grace: float) -> None:
         """Give running attempts ``grace`` seconds, hand back what is left, close the sink."""
-        if self._active:
-            await asyncio.wait(self._active, timeout=grace)
-        for task in self._active:
+        self._stopping = True
+        await self._await_tasks(grace)
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._active, return_exceptions=True)
+        await self._await_tasks(_LETTING_GO)
         await self.health.close()
 
-    async def _claim(self, sink: Sink) -> float | None:
-        free = self.plan.concurrency - len(self._active)
-        self._saturated = free == 0
-        if self._saturated:
-            return None
-        claims = await self._queue.claim(
-            self.plan.name, limit=free, lease_for=self.plan.timeout + _LEASE_MARGIN
-        )
-        self._saturated = len(claims.leases) == free
+    async def _await_tasks(self, longest: float) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=longest)
+
+    async def _claim(self) -> float | None:
+        """Start attempts for what is due; return when more is, None when a slot must end first."""
+        self._backlog = True
+        held, self._free = self._free, 0
+        claimed = 0
+        try:
+            if not held:
+                return None
+            claims = await self._queue.claim(
+                self.plan.name, limit=held, lease_for=self.plan.timeout + _LEASE_MARGIN
+            )
+            claimed = len(claims.leases)
+            self._backlog = claimed == held
+        finally:
+            self._free += held - claimed
         for lease in claims.leases:
-            task = asyncio.create_task(self._work(sink, lease))
-            self._active.add(task)
-            task.add_done_callback(self._ended)
+            self.begin(lease)
         return claims.next_due
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._active.discard(task)
-        if self._saturated:
+    def _release_slot(self) -> None:
+        self._free += 1
+        if self._backlog:
             self._wake.set()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("an attempt broke; its lease runs out", sink=self.plan.name, exc_info=error)
 
@@ -114,12 +151,14 @@ class SinkWorker:
         except TimeoutError:
             return
 
-    async def _work(self, sink: Sink, lease: Lease) -> None:
+    async def _work(self, lease: Lease) -> None:
         try:
-            settlement = await self._attempt(sink, lease)
+            settlement = await self._attempt(lease)
         except asyncio.CancelledError:
             await self._queue.hand_back(lease)
             raise
+        finally:
+            self._release_slot()
         if settlement is None:
             return
         match settlement.attempt.outcome:
@@ -130,32 +169,32 @@ class SinkWorker:
                 self.health.worked()
         await self._settle(settlement)
 
-    async def _attempt(self, sink: Sink, lease: Lease) -> Settlement | None:
+    async def _attempt(self, lease: Lease) -> Settlement | None:
         """Put the file; None when the spool had lost it, which settles all its deliveries."""
         started_at = self._clock.now()
         try:
-            async with asyncio.timeout(self.plan.timeout):
-                decide.refuse_endless_interruption(lease, self._policy)
-                receipt = await sink.put(
-                    self._store.blob(lease.file), lease.key, if_present=self._if_present(lease)
-                )
-                decide.verify_receipt(lease, receipt)
-        except TimeoutError:
-            error: Exception = TransientError(f"no answer within {self.plan.timeout:g} s")
-        except Exception as raised:  # noqa: BLE001 - whatever a plugin raises is settled
-            if await self._lost(lease, raised):
+            receipt = await self._put(lease)
+        except Exception as error:  # noqa: BLE001 - whatever a plugin raises is settled
+            if await self._lost(lease, error):
                 return None
-            error = raised
-        else:
-            return decide.stored(lease, receipt, started_at=started_at, now=self._clock.now())
-        return decide.failed(
-            lease,
-            error,
-            started_at=started_at,
-            now=self._clock.now(),
-            policy=self._policy,
-            rng=self._rng,
+            return decide.failed(
+                lease,
+                error,
+                started_at=started_at,
+                now=self._clock.now(),
+                policy=self._policy,
+                rng=self._rng,
+            )
+        return decide.stored(lease, receipt, started_at=started_at, now=self._clock.now())
+
+    async def _put(self, lease: Lease) -> Receipt:
+        decide.refuse_endless_interruption(lease, self._policy)
+        putting = self.health.usable_sink().put(
+            self._store.blob(lease.file), lease.key, if_present=self._if_present(lease)
         )
+        receipt = await within(self.plan.timeout, putting)
+        decide.verify_receipt(lease, receipt)
+        return receipt
 
     def _if_present(self, lease: Lease) -> IfPresent:
         if self.plan.if_present is IfPresent.REFUSE and lease.repeated:

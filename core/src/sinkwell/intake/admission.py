@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import structlog
 
@@ -16,6 +17,16 @@ _RETRY_WHEN_SICK = 5
 _RETRY_WHEN_FULL = 60
 
 log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Room:
+    """What one callback takes of the spool while it arrives, in bytes."""
+
+    held: int = 0
+    """As announced, or as written where that is more; what stays is taken off."""
+    coming: int = 0
+    """Of these, not yet on the disk."""
 
 
 class Admission:
@@ -35,35 +46,50 @@ class Admission:
         self._max_size = max_size
         self._reserve = reserve
         self._threads = threads
-        self._expected = 0
+        self._held = 0
+        self._coming = 0
         self._sickness: OSError | None = None
         self._next_probe = 0.0
 
     @asynccontextmanager
-    async def admit(self, size: int) -> AsyncIterator[None]:
+    async def admit(self, size: int) -> AsyncIterator[Room]:
         """Hold room for ``size`` bytes (0 where the sender does not say) while they arrive.
 
         Raises ``Refusal``: 413 for what never fits, 503 when it does not fit now.
         """
         await self._recover()
-        if self._max_size is not None and size > self._max_size:
-            raise too_large(f"{size} bytes are more than the whole spool may hold")
-        self.check(size)
-        self._expected += size
+        room = Room()
+        self._hold(room, size)
         try:
-            yield
+            yield room
         finally:
-            self._expected -= size
+            self._held -= room.held
+            self._coming -= room.coming
+
+    def write(self, room: Room, size: int) -> None:
+        """Note that ``size`` bytes go to the disk now, and see that there is room, still or at all.
+
+        Raises ``Refusal`` as ``admit`` does.
+        """
+        self._hold(room, max(0, size - room.coming))
+        room.coming -= size
+        self._coming -= size
+
+    def keep(self, room: Room, size: int) -> None:
+        """Note that a file of ``size`` bytes stays, whatever becomes of its callback."""
+        self.used += size
+        room.held -= size
+        self._held -= size
 
     def check(self, size: int = 0) -> None:
         """See that ``size`` more bytes fit. Raises ``Refusal`` (503) when they do not."""
-        if self._max_size is not None and self.used + self._expected + size > self._max_size:
+        if self._max_size is not None and self.used + self._held + size > self._max_size:
             raise unavailable("the spool is full; sinks are behind", retry_after=_RETRY_WHEN_FULL)
         try:
             disk = os.statvfs(self._spool.directory)
         except OSError as error:
             raise self.report(error) from error
-        if disk.f_bavail * disk.f_frsize - self._expected - size < self._reserve:
+        if disk.f_bavail * disk.f_frsize - self._coming - size < self._reserve:
             raise unavailable(
                 "the disk of the spool is full up to its reserve", retry_after=_RETRY_WHEN_FULL
             )
@@ -89,6 +115,15 @@ class Admission:
         self._sickness = error
         self._next_probe = asyncio.get_running_loop().time() + _PROBE_EVERY
         return _sick()
+
+    def _hold(self, room: Room, size: int) -> None:
+        if self._max_size is not None and room.held + size > self._max_size:
+            raise too_large(f"{room.held + size} bytes are more than the whole spool may hold")
+        self.check(size)
+        room.held += size
+        room.coming += size
+        self._held += size
+        self._coming += size
 
     async def _recover(self) -> None:
         """Let a callback through again once a small file could be written and synced."""

@@ -16,27 +16,31 @@ async def paced(receive_chunk: ReceiveChunk, limits: IntakeLimits) -> AsyncItera
     """Yield the body's chunks.
 
     Raises ``Refusal``: 408 for a pause beyond ``idle_timeout``, a whole beyond ``total_timeout``
-    or, after the first ten seconds, fewer than ``min_rate`` bytes a second; 413 beyond the
-    largest body there can be.
+    or, after ten seconds of waiting, fewer than ``min_rate`` bytes a second; 413 beyond the
+    largest body there can be. Pauses and rate count the sender's time alone: while a chunk is
+    written, nobody waits for the next one.
     """
     loop = asyncio.get_running_loop()
-    began = loop.time()
+    end = loop.time() + limits.total_timeout
     received = 0
-    waiting_since = began
+    waited = 0.0
     while True:
-        patience = min(limits.idle_timeout, began + limits.total_timeout - waiting_since)
+        since = loop.time()
         try:
-            async with asyncio.timeout_at(waiting_since + patience):
+            async with asyncio.timeout_at(min(since + limits.idle_timeout, end)):
                 chunk = await receive_chunk()
         except TimeoutError:
-            raise too_slow(f"no more bytes came within {patience:.0f} seconds") from None
+            if since + limits.idle_timeout < end:
+                detail = f"no more bytes came within {limits.idle_timeout:g} seconds"
+            else:
+                detail = f"it took more than {limits.total_timeout:g} seconds"
+            raise too_slow(detail) from None
         if not chunk:
             return
         received += len(chunk)
         if received > limits.max_body_size:
             raise too_large(f"the body has more than {limits.max_body_size} bytes")
-        waiting_since = loop.time()
-        elapsed = waiting_since - began
-        if elapsed > _RATE_GRACE and received < limits.min_rate * elapsed:
+        waited += loop.time() - since
+        if waited > _RATE_GRACE and received < limits.min_rate * waited:
             raise too_slow(f"fewer than {limits.min_rate} bytes came a second")
         yield chunk

@@ -1,6 +1,7 @@
 """What intake asks of the ledger."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from sinkwell.delivery.plan import PlannedDelivery
@@ -18,6 +19,9 @@ class Acceptance:
     deduplication_key: str | None
     received_at: float
     files: tuple[tuple[Manifest, tuple[PlannedDelivery, ...]], ...]
+    leases: Mapping[str, float] = field(default_factory=dict)
+    """Deliveries that a worker holds a slot for, by id, with the time it needs, in seconds: they
+    are recorded as leased, which saves a claim."""
 
 
 @dataclass(frozen=True, slots=True)

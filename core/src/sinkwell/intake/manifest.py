@@ -13,6 +13,7 @@ all that the ledger needs, so a lost ledger is rebuilt from the spool.
 
 import hashlib
 import os
+import stat
 import struct
 from pathlib import Path
 
@@ -62,9 +63,13 @@ def read_manifest(path: Path) -> Manifest:
     Raises ``DamagedFileError`` for anything that is not a complete spool file, ``OSError`` when
     it cannot be read at all.
     """
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    # Without O_NONBLOCK a FIFO in the spool would be waited for, for ever.
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        length = os.fstat(fd).st_size
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise DamagedFileError("it is no regular file")
+        length = status.st_size
         if length < _END.size:
             raise DamagedFileError(f"it has {length} bytes, fewer than an end record")
         end = os.pread(fd, _END.size, length - _END.size)

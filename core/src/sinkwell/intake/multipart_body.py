@@ -155,6 +155,7 @@ class MultipartBody:
 
 
 def _refusal(error: MultipartError) -> Refusal:
+    reason = error.args[0]  # what may follow shows the sender's bytes and Python's exceptions
     if isinstance(error, ParserLimitReached):
-        return too_large(f"a part is beyond a limit: {error}")
-    return malformed(f"the multipart body cannot be read: {error}")
+        return too_large(f"a part is beyond a limit: {reason}")
+    return malformed(f"the multipart body cannot be read: {reason}")

@@ -16,9 +16,11 @@ from sinkwell.contract import (
     PartFile,
     Source,
 )
+from sinkwell.delivery.dispatch import Dispatch
+from sinkwell.delivery.model import LeasedFile
 from sinkwell.delivery.plan import Planner
 from sinkwell.ids import new_id
-from sinkwell.intake.admission import Admission
+from sinkwell.intake.admission import Admission, Room
 from sinkwell.intake.body import ReceiveChunk, paced
 from sinkwell.intake.journal import Acceptance, Journal, ProviderFailure, Recorded
 from sinkwell.intake.limits import IntakeLimits
@@ -60,7 +62,7 @@ class Intake:
         journal: Journal,
         clock: Clock,
         threads: Threads,
-        wake: Callable[[str], None],
+        dispatch: Dispatch,
     ) -> None:
         self._spool = spool
         self._admission = admission
@@ -69,7 +71,7 @@ class Intake:
         self._journal = journal
         self._clock = clock
         self._threads = threads
-        self._wake = wake
+        self._dispatch = dispatch
 
     async def receive(
         self, origin: OpenSource, headers: dict[str, str], receive_chunk: ReceiveChunk
@@ -81,13 +83,14 @@ class Intake:
         """
         body = MultipartBody(headers, self._limits, self._new_writer)
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._admission.admit(self._declared_size(headers)))
+            size = self._declared_size(headers)
+            room = await stack.enter_async_context(self._admission.admit(size))
             stack.push_async_callback(self._discard, body.files)
-            message = await self._read(origin, body, receive_chunk)
+            message = await self._read(origin, body, receive_chunk, room)
             callback = self._understand(origin, message)
             if not callback.succeeded:
                 return await self._journal.record_failure(self._failure(origin, callback))
-            return await self._accept(origin, callback, body)
+            return await self._accept(origin, callback, body, room)
 
     def _new_writer(self) -> SpoolWriter:
         return SpoolWriter(self._spool, new_id("f"))
@@ -99,7 +102,7 @@ class Intake:
         return size
 
     async def _read(
-        self, origin: OpenSource, body: MultipartBody, receive_chunk: ReceiveChunk
+        self, origin: OpenSource, body: MultipartBody, receive_chunk: ReceiveChunk, room: Room
     ) -> Message:
         authentic = self._authenticate(origin, body.message)
         async for chunk in paced(receive_chunk, self._limits):
@@ -107,7 +110,7 @@ class Intake:
             if field_completed and not authentic:
                 authentic = self._authenticate(origin, body.message)
             if body.current is not None and body.current.pending_size >= _WRITE_AT:
-                self._admission.check()
+                self._admission.write(room, body.current.pending_size)
                 await self._on_disk(body.current.writer.write, body.current.drain())
         message = body.end()
         if not (authentic or self._authenticate(origin, message)):
@@ -131,37 +134,41 @@ class Intake:
         return callback
 
     async def _accept(
-        self, origin: OpenSource, callback: Callback, body: MultipartBody
+        self, origin: OpenSource, callback: Callback, body: MultipartBody, room: Room
     ) -> Recorded:
         callback_id = new_id("c")
         received_at = self._clock.now()
         files = []
-        for reference in callback.files:
-            incoming = body.files[body.message.parts.index(reference.part)]
+        parts = body.message.parts
+        brought = [(file, body.files[parts.index(file.part)]) for file in callback.files]
+        # All before any is finished: what is finished stays.
+        self._admission.write(room, sum(incoming.pending_size for _, incoming in brought))
+        for reference, incoming in brought:
             draft = _manifest(origin, callback, callback_id, received_at, reference, incoming)
             manifest = await self._on_disk(incoming.writer.finish, incoming.drain(), draft)
-            self._admission.used += manifest.size
+            self._admission.keep(room, manifest.size)
             files.append((manifest, self._planner.plan(origin.name, key_values(manifest))))
         # From here on the files stay whatever happens: if the ledger's answer is lost, the next
         # start finds out which of them it knows. Removing one that it knows would lose it.
-        recorded = await self._journal.record_acceptance(
-            Acceptance(
-                callback_id=callback_id,
-                source=origin.name,
-                provider_id=callback.provider_id,
-                provider_status=callback.provider_status,
-                deduplication_key=callback.deduplication_key,
-                received_at=received_at,
-                files=tuple(files),
+        with self._dispatch.hand_over((leased_file(file), plan) for file, plan in files) as over:
+            recorded = await self._journal.record_acceptance(
+                Acceptance(
+                    callback_id=callback_id,
+                    source=origin.name,
+                    provider_id=callback.provider_id,
+                    provider_status=callback.provider_status,
+                    deduplication_key=callback.deduplication_key,
+                    received_at=received_at,
+                    files=tuple(files),
+                    leases=over.leases,
+                )
             )
-        )
+            if not recorded.duplicate:
+                over.begin()
         if recorded.duplicate:
             for manifest, _ in files:
                 self._spool.release(manifest.file_id)
                 self._admission.used -= manifest.size
-        else:
-            for sink in {delivery.sink for _, planned in files for delivery in planned}:
-                self._wake(sink)
         return recorded
 
     def _failure(self, origin: OpenSource, callback: Callback) -> ProviderFailure:
@@ -184,6 +191,20 @@ class Intake:
         for file in files:
             if file.writer.begun:
                 await self._on_disk(file.writer.discard)
+
+
+def leased_file(manifest: Manifest) -> LeasedFile:
+    """Return what workers must know of a file."""
+    return LeasedFile(
+        file_id=manifest.file_id,
+        source=manifest.source,
+        provider_id=manifest.provider_id,
+        size=manifest.size,
+        sha256=manifest.sha256,
+        media_type=manifest.media_type,
+        name=manifest.name,
+        labels=manifest.labels,
+    )
 
 
 def key_values(manifest: Manifest) -> KeyValues:

@@ -65,13 +65,15 @@ async def reconcile(
     found = Reconciled(swept=await threads.run(spool.sweep))
     present = await threads.run(_names, spool)
     kept = await ledger.kept_files()
-    for file_id in kept.keys() - present:
-        await ledger.lose_file(file_id, "it is no longer in the spool")
-        found.lost += 1
+    async with asyncio.TaskGroup() as losing:
+        for file_id in kept.keys() - present:
+            losing.create_task(ledger.lose_file(file_id, "it is no longer in the spool"))
+            found.lost += 1
     admission.used = sum(kept[file_id] for file_id in kept.keys() & present)
     strangers = sorted(present - kept.keys())
     for group in (strangers[n : n + _AT_ONCE] for n in range(0, len(strangers), _AT_ONCE)):
-        known = await ledger.known_files(group)
+        # A name that is none of ours may be no text at all, which no database takes.
+        known = await ledger.known_files([name for name in group if name.isascii()])
         for file_id in known:
             await threads.run(spool.release, file_id)
         found.let_go += len(known)
@@ -133,7 +135,7 @@ def _read_all(spool: Spool, names: list[str]) -> list[Manifest]:
             manifest = _read(path)
         except DamagedFileError as error:
             place = spool.quarantine(path)
-            log.error("a spooled file was set aside", path=str(place), reason=str(error))
+            log.error("a spooled file was set aside", path=_shown(place), reason=str(error))
         else:
             manifests.append(manifest)
     return manifests
@@ -147,3 +149,8 @@ def _read(path: Path) -> Manifest:
     if manifest.file_id != path.name:
         raise DamagedFileError(f"inside it is named {manifest.file_id}")
     return manifest
+
+
+def _shown(path: Path) -> str:
+    """Return a path as text that any log takes: a stranger's name may hold any bytes."""
+    return bytes(path).decode(errors="backslashreplace")

@@ -22,6 +22,10 @@ from pathlib import Path
 import msgspec
 
 from sinkwell.intake.manifest import Manifest, encode_trailer
+from sinkwell.intake.sync import SharedSync
+
+_MOST_PIECES = 64
+"""More pieces than these are joined before they are written."""
 
 
 class Spool:
@@ -39,11 +43,15 @@ class Spool:
         for path in (directory, self.tmp, self.files, self.quarantined):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.id = self._persistent_id()
-        self._files_fd = os.open(self.files, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.tmp_fd = os.open(self.tmp, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.files_fd = os.open(self.files, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.sync_files = SharedSync(self.files_fd)
+        """Makes renames into ``files/`` durable."""
 
     def close(self) -> None:
-        """Let go of the directory."""
-        os.close(self._files_fd)
+        """Let go of the directories."""
+        os.close(self.tmp_fd)
+        os.close(self.files_fd)
 
     def path(self, file_id: str) -> Path:
         """Where a complete file lies."""
@@ -52,21 +60,27 @@ class Spool:
     def release(self, file_id: str) -> None:
         """Remove a file. A file that is gone already is fine: a crash may have come between."""
         with suppress(FileNotFoundError):
-            os.unlink(file_id, dir_fd=self._files_fd)
+            os.unlink(file_id, dir_fd=self.files_fd)
 
     def quarantine(self, path: Path) -> Path:
         """Set a file aside under a name that is free, and return where it now lies."""
         target = self.quarantined / path.name
-        while target.exists():
+        while os.path.lexists(target):
             target = self.quarantined / f"{path.name}.{secrets.token_hex(4)}"
         path.rename(target)
         return target
 
     def sweep(self) -> int:
-        """Remove what an earlier process left half written, and say how many files that were."""
+        """Remove what an earlier process left half written, and say how many files that were.
+
+        A directory is nothing that a process left: it goes to quarantine.
+        """
         leftovers = list(self.tmp.iterdir())
         for path in leftovers:
-            path.unlink()
+            if path.is_dir() and not path.is_symlink():
+                self.quarantine(path)
+            else:
+                path.unlink()
         return len(leftovers)
 
     def probe(self) -> None:
@@ -79,10 +93,6 @@ class Spool:
         finally:
             os.close(fd)
             path.unlink()
-
-    def sync_files(self) -> None:
-        """Make renames into ``files/`` durable."""
-        os.fsync(self._files_fd)
 
     def _persistent_id(self) -> str:
         path = self.directory / "id"
@@ -107,7 +117,6 @@ class SpoolWriter:
         self.file_id = file_id
         self.size = 0
         self._spool = spool
-        self._path = spool.tmp / file_id
         self._digest = hashlib.sha256()
         self._fd: int | None = None
         self.begun = False
@@ -115,9 +124,7 @@ class SpoolWriter:
 
     def write(self, chunks: list[bytes]) -> None:
         """Append. Raises ``OSError``; the writer is then only good for ``discard``."""
-        for chunk in chunks:
-            self._digest.update(chunk)
-            self.size += len(chunk)
+        self._count(chunks)
         self._append(chunks)
 
     def finish(self, chunks: list[bytes], manifest: Manifest) -> Manifest:
@@ -126,46 +133,61 @@ class SpoolWriter:
         Returns the manifest with size and digest filled in. Raises ``OSError``: nothing is then
         left under ``files/``, and what could not be synced is in quarantine.
         """
-        self.write(chunks)
+        self._count(chunks)
         manifest = msgspec.structs.replace(
             manifest, size=self.size, sha256=self._digest.hexdigest()
         )
-        self._append([encode_trailer(manifest)])
-        fd = self._opened()
+        fd = self._append([*chunks, encode_trailer(manifest)])
         try:
             os.fsync(fd)
         except OSError:
             self._close()
-            self._spool.quarantine(self._path)
+            self._spool.quarantine(self._spool.tmp / self.file_id)
             raise
         self._close()
-        final = self._spool.path(self.file_id)
-        self._path.rename(final)
+        os.rename(
+            self.file_id,
+            self.file_id,
+            src_dir_fd=self._spool.tmp_fd,
+            dst_dir_fd=self._spool.files_fd,
+        )
         self.begun = False
         try:
             self._spool.sync_files()
         except OSError:
-            self._spool.quarantine(final)
+            self._spool.quarantine(self._spool.path(self.file_id))
             raise
         return manifest
 
     def discard(self) -> None:
         """Remove what was written. Called more than once, it does nothing more."""
         self._close()
-        self._path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(self.file_id, dir_fd=self._spool.tmp_fd)
         self.begun = False
 
-    def _append(self, chunks: list[bytes]) -> None:
-        fd = self._opened()
+    def _count(self, chunks: list[bytes]) -> None:
         for chunk in chunks:
-            view = memoryview(chunk)
-            while view:
-                view = view[os.write(fd, view) :]
+            self._digest.update(chunk)
+            self.size += len(chunk)
+
+    def _append(self, chunks: list[bytes]) -> int:
+        """Write in one call where the kernel takes it so, and return the descriptor."""
+        fd = self._opened()
+        rest = memoryview(b"".join(chunks)) if len(chunks) > _MOST_PIECES else None
+        if rest is None:
+            total = sum(map(len, chunks))
+            written = os.writev(fd, chunks)
+            if written < total:
+                rest = memoryview(b"".join(chunks))[written:]
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+        return fd
 
     def _opened(self) -> int:
         if self._fd is None:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            self._fd = os.open(self._path, flags, 0o600)
+            self._fd = os.open(self.file_id, flags, 0o600, dir_fd=self._spool.tmp_fd)
             self.begun = True
         return self._fd
 

@@ -14,7 +14,6 @@ from sinkwell.contract.events import (
 )
 from sinkwell.delivery.model import State
 from sinkwell.delivery.plan import PlannedDelivery
-from sinkwell.ids import new_id
 from sinkwell.intake.journal import Acceptance, ProviderFailure, Recorded
 from sinkwell.intake.manifest import Manifest
 from sinkwell.ledger import eventlog
@@ -129,7 +128,10 @@ def _add(rows: _Rows, acceptance: Acceptance, spool_id: str) -> None:
     rows.announced.append((acceptance.callback_id, acceptance.received_at, fact))
     for manifest, planned in acceptance.files:
         rows.files.append(_file_row(manifest, spool_id, routed=bool(planned)))
-        rows.deliveries += (_delivery_row(manifest, delivery) for delivery in planned)
+        rows.deliveries += (
+            _delivery_row(manifest, delivery, acceptance.leases.get(delivery.id))
+            for delivery in planned
+        )
         rows.announced.append(
             (manifest.file_id, acceptance.received_at, _accepted(manifest, planned))
         )
@@ -189,15 +191,16 @@ def _file_row(manifest: Manifest, spool_id: str, *, routed: bool) -> Row:
     }
 
 
-def _delivery_row(manifest: Manifest, delivery: PlannedDelivery) -> Row:
+def _delivery_row(manifest: Manifest, delivery: PlannedDelivery, lease_for: float | None) -> Row:
+    leased = lease_for is not None
     return {
-        "id": new_id("d"),
+        "id": delivery.id,
         "file_id": manifest.file_id,
         "sink": delivery.sink,
         "key": delivery.key,
-        "state": State.PENDING.value,
-        "due_at": manifest.received_at,
-        "epoch": 0,
+        "state": (State.LEASED if leased else State.PENDING).value,
+        "due_at": manifest.received_at + (lease_for or 0.0),
+        "epoch": 1 if leased else 0,
         "attempts": 0,
         "created_at": manifest.received_at,
     }

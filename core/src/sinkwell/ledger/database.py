@@ -2,12 +2,20 @@
 
 import fcntl
 import os
+import sqlite3
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
+
+from sinkwell.outage import LedgerUnavailableError
+
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_PRIMARY_CODE = 0xFF
 
 
 class LedgerOwnedError(Exception):
@@ -47,6 +55,9 @@ def open_for_writing(path: Path, *, synchronous: str = "full") -> Engine:
 
     ``synchronous`` is SQLite's: with ``full`` a commit is on the disk when it returns; with
     ``normal`` it is not, and only fault tests that must show loss want that.
+
+    Raises ``LedgerUnavailableError`` when the file is no ledger of this Sinkwell or cannot be
+    written, ``OSError`` when it cannot be made.
     """
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
@@ -65,8 +76,29 @@ def open_for_writing(path: Path, *, synchronous: str = "full") -> Engine:
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    migrate(engine)
+    try:
+        migrate(engine)
+    except DBAPIError as error:
+        engine.dispose()
+        raise unavailable(error, "opened") from error
+    except CommandError as error:
+        engine.dispose()
+        raise LedgerUnavailableError(
+            f"the ledger {path} has tables that this Sinkwell does not know ({error}); "
+            "run the newer Sinkwell that made them"
+        ) from error
     return engine
+
+
+def unavailable(error: DBAPIError, what: str) -> LedgerUnavailableError:
+    """Say of a database error what is wrong, and what to do where waiting does not help."""
+    code = getattr(error.orig, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    if code in _DAMAGED:
+        return LedgerUnavailableError(
+            f"the ledger is damaged ({error.orig}); stop Sinkwell and run "
+            "`sinkwell ledger rebuild`, which makes a new one from the spool"
+        )
+    return LedgerUnavailableError(f"the ledger cannot be {what}: {error.orig}")
 
 
 def open_for_reading(path: Path) -> Engine:

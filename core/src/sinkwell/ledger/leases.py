@@ -1,7 +1,7 @@
 """Claims and settlements: the state machine of deliveries, as statements."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -19,6 +19,9 @@ from sinkwell.delivery.model import (
 )
 from sinkwell.ledger import eventlog
 from sinkwell.ledger.schema import attempts, deliveries, files
+
+_Hold = tuple[str, int]
+"""A delivery and the epoch under which it is, or was, leased."""
 
 _labels = msgspec.json.Decoder(dict[str, str])
 
@@ -43,7 +46,17 @@ _due = (
     .limit(bindparam("most"))
     .with_for_update(of=deliveries, skip_locked=True)
 )
-_next_due = select(func.min(deliveries.c.due_at)).where(deliveries.c.sink == bindparam("sink"))
+_next_due = (
+    select(deliveries.c.due_at)
+    .join(files, files.c.id == deliveries.c.file_id)
+    .where(
+        deliveries.c.sink == bindparam("sink"),
+        deliveries.c.due_at.is_not(None),
+        files.c.spool_id == bindparam("spool_id"),
+    )
+    .order_by(deliveries.c.due_at)
+    .limit(1)
+)
 _lease = (
     update(deliveries)
     .where(deliveries.c.id == bindparam("delivery"))
@@ -149,24 +162,24 @@ def _claim(connection: Connection, wanted: Claim) -> Claims:
             connection.execute(_insert_attempts, lost)
     if len(rows) == wanted.limit:
         return Claims(leases, next_due=None)
-    return Claims(leases, connection.execute(_next_due, {"sink": wanted.sink}).scalar_one())
+    next_due = connection.execute(
+        _next_due, {"sink": wanted.sink, "spool_id": wanted.spool_id}
+    ).scalar_one_or_none()
+    return Claims(leases, next_due)
 
 
 def settle(
     connection: Connection, settlements: Sequence[tuple[Retention, Settlement]]
 ) -> Sequence[Settled]:
     """Write outcomes whose lease still holds, and close files whose deliveries are all final."""
-    held = dict(
-        connection.execute(
-            _held, {"ids": [settlement.lease.delivery_id for _, settlement in settlements]}
-        ).all()
-    )
+    ids = [settlement.lease.delivery_id for _, settlement in settlements]
+    held = {(row.id, row.epoch) for row in connection.execute(_held, {"ids": ids})}
     valid = [
         (retention, settlement)
         for retention, settlement in settlements
-        if held.get(settlement.lease.delivery_id) == settlement.lease.epoch
+        if _hold(settlement) in held
     ]
-    released: set[str] = set()
+    releasing: set[_Hold] = set()
     if valid:
         outcomes = [settlement for _, settlement in valid]
         connection.execute(_settle, [_settle_row(settlement) for settlement in outcomes])
@@ -176,13 +189,12 @@ def settle(
             for settlement in outcomes
             for fact in settlement.facts
         ]
-        released = _close_files(connection, valid, announced)
+        releasing = _close_files(connection, valid, announced)
         eventlog.append(connection, announced)
-    accepted = {settlement.lease.delivery_id for _, settlement in valid}
     return [
         Settled(
-            valid=settlement.lease.delivery_id in accepted,
-            released=settlement.lease.file.file_id in released,
+            valid=_hold(settlement) in held,
+            released=_hold(settlement) in releasing,
         )
         for _, settlement in settlements
     ]
@@ -200,18 +212,31 @@ def hand_back(connection: Connection, leases: Sequence[tuple[Lease, float]]) -> 
     return [None] * len(leases)
 
 
+def count_states(connection: Connection, file_ids: Sequence[str]) -> Mapping[str, Counter[State]]:
+    """Return how many deliveries of each file are in which state."""
+    states: dict[str, Counter[State]] = defaultdict(Counter)
+    for file_id, state, count in connection.execute(_states, {"ids": file_ids}):
+        states[file_id][State(state)] = count
+    return states
+
+
+def _hold(settlement: Settlement) -> _Hold:
+    return settlement.lease.delivery_id, settlement.lease.epoch
+
+
 def _close_files(
     connection: Connection,
     settlements: Sequence[tuple[Retention, Settlement]],
     announced: list[eventlog.Announced],
-) -> set[str]:
-    """Close the files that these settlements made final; return those that are let go."""
+) -> set[_Hold]:
+    """Close the files that these settlements made final; return which of them lets one go.
+
+    Of several that end the deliveries of one file together, only one does.
+    """
     ended = {s.lease.file.file_id: (keep, s) for keep, s in settlements if s.state.final}
     if not ended:
         return set()
-    states: dict[str, Counter[State]] = defaultdict(Counter)
-    for file_id, state, count in connection.execute(_states, {"ids": list(ended)}):
-        states[file_id][State(state)] = count
+    states = count_states(connection, list(ended))
     rows = []
     for file_id, (keep, settlement) in ended.items():
         file, now = settlement.lease.file, settlement.attempt.ended_at
@@ -230,7 +255,7 @@ def _close_files(
         )
     if rows:
         connection.execute(_close_file, rows)
-    return {str(row["file"]) for row in rows if row["gone"]}
+    return {_hold(ended[str(row["file"])][1]) for row in rows if row["gone"]}
 
 
 def _leased(row: Row[tuple[object, ...]]) -> Lease:

@@ -14,10 +14,12 @@ from sinkwell.delivery.model import Claims, Lease, Settled, Settlement
 from sinkwell.intake.journal import Acceptance, ProviderFailure, Recorded
 from sinkwell.ledger import acceptance as accepting
 from sinkwell.ledger import eventlog, leases, reads, upkeep
-from sinkwell.ledger.database import open_for_reading, open_for_writing
+from sinkwell.ledger.database import open_for_reading, open_for_writing, unavailable
 from sinkwell.ledger.leases import Claim, Retention
 from sinkwell.ledger.writer import Writer
-from sinkwell.outage import LedgerUnavailableError
+
+_PATIENCE = 0.02
+"""How long, in seconds, what nobody waits for may wait for a commit to share."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,7 +42,10 @@ class Ledger:
         retention: Retention,
         synchronous: str = "full",
     ) -> None:
-        """Open the ledger and bring its schema up to date."""
+        """Open the ledger and bring its schema up to date.
+
+        Raises ``LedgerUnavailableError`` and ``OSError`` when that cannot be done.
+        """
         self._spool_id = spool_id
         self._clock = clock
         self._retention = retention
@@ -73,11 +78,13 @@ class Ledger:
 
     async def settle(self, settlement: Settlement) -> Settled:
         """Write the outcome of an attempt, if the lease still holds."""
-        return await self._writer.write(leases.settle, (self._retention, settlement))
+        return await self._writer.write(
+            leases.settle, (self._retention, settlement), patience=_PATIENCE
+        )
 
     async def hand_back(self, lease: Lease) -> None:
         """End a lease as if it had never been."""
-        await self._writer.write(leases.hand_back, (lease, self._clock.now()))
+        await self._writer.write(leases.hand_back, (lease, self._clock.now()), patience=_PATIENCE)
 
     async def announce(self, subject: str, *facts: Fact) -> None:
         """Write events that belong to no other change."""
@@ -105,7 +112,7 @@ class Ledger:
 
     async def mark_released(self, file_ids: Sequence[str]) -> None:
         """Note that files have left the spool."""
-        await self._writer.write(upkeep.mark_released, file_ids)
+        await self._writer.write(upkeep.mark_released, file_ids, patience=_PATIENCE)
 
     async def find_released(self, most: int) -> list[tuple[str, int]]:
         """Return id and size of files whose retention has ended."""
@@ -125,7 +132,7 @@ class Ledger:
 
     async def move_cursor(self, notifier: str, position: int) -> None:
         """Note how far a notifier has been told."""
-        await self._writer.write(eventlog.move_cursors, (notifier, position))
+        await self._writer.write(eventlog.move_cursors, (notifier, position), patience=_PATIENCE)
 
     async def events_after(self, position: int, most: int) -> list[Event]:
         """Return events that follow a position, in order."""
@@ -155,6 +162,6 @@ class Ledger:
                 with self._reading.connect() as connection:
                     return query(connection, *args, **kwargs)
             except DBAPIError as error:
-                raise LedgerUnavailableError(f"the ledger cannot be read: {error.orig}") from error
+                raise unavailable(error, "read") from error
 
         return asyncio.to_thread(run)

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, false, select, update
 
-from sinkwell.contract.events import DeliveryRetried, FileQuarantined
+from sinkwell.contract import Fact
+from sinkwell.contract.events import DeliveryRejected, DeliveryRetried, FileQuarantined
+from sinkwell.delivery import decide
 from sinkwell.delivery.model import State
 from sinkwell.ledger import eventlog
+from sinkwell.ledger.leases import count_states
 from sinkwell.ledger.schema import deliveries, files
 
 
@@ -72,7 +75,13 @@ _let_go = (
     .limit(bindparam("most"))
 )
 _mark_released = update(files).where(files.c.id == bindparam("file")).values(released=True)
-_lose_file = (
+_quarantine_file = (
+    update(files)
+    .where(files.c.id == bindparam("file"), files.c.released == false())
+    .values(state="quarantined", released=True, release_at=bindparam("present"))
+    .returning(files.c.source, files.c.provider_id)
+)
+_reject_open = (
     update(deliveries)
     .where(deliveries.c.file_id == bindparam("file"), deliveries.c.due_at.is_not(None))
     .values(
@@ -81,11 +90,7 @@ _lose_file = (
         error=bindparam("reason"),
         settled_at=bindparam("present"),
     )
-)
-_quarantine_file = (
-    update(files)
-    .where(files.c.id == bindparam("file"))
-    .values(state="quarantined", released=True, release_at=bindparam("present"))
+    .returning(deliveries.c.id, deliveries.c.sink, deliveries.c.key, deliveries.c.attempts)
 )
 
 
@@ -149,11 +154,36 @@ def mark_released(connection: Connection, batches: Sequence[Sequence[str]]) -> S
 
 
 def lose_files(connection: Connection, losses: Sequence[tuple[str, str, float]]) -> Sequence[None]:
-    """Make visible that the spool's copy of a file is gone or damaged: no delivery can follow."""
-    announced: list[eventlog.Announced] = []
+    """Make visible that the spool's copy of a file is gone or damaged: no delivery can follow.
+
+    A file that was let go, or lost, before is left as it is.
+    """
     for file_id, reason, now in losses:
-        connection.execute(_lose_file, {"file": file_id, "reason": reason, "present": now})
-        connection.execute(_quarantine_file, {"file": file_id, "present": now})
-        announced.append((file_id, now, FileQuarantined(file_id=file_id, reason=reason)))
-    eventlog.append(connection, announced)
+        facts = _lose(connection, file_id, reason, now)
+        eventlog.append(connection, [(file_id, now, fact) for fact in facts])
     return [None] * len(losses)
+
+
+def _lose(connection: Connection, file_id: str, reason: str, now: float) -> list[Fact]:
+    values = {"file": file_id, "present": now}
+    file = connection.execute(_quarantine_file, values).one_or_none()
+    if file is None:
+        return []
+    facts: list[Fact] = [FileQuarantined(file_id=file_id, reason=reason)]
+    rejected = connection.execute(_reject_open, {**values, "reason": reason}).all()
+    facts += (
+        DeliveryRejected(
+            delivery_id=row.id,
+            file_id=file_id,
+            sink=row.sink,
+            key=row.key,
+            attempt=row.attempts,
+            error=reason,
+        )
+        for row in rejected
+    )
+    if rejected:
+        states = count_states(connection, [file_id])[file_id]
+        if outcome := decide.file_outcome(file_id, file.source, file.provider_id, states):
+            facts.append(outcome)
+    return facts

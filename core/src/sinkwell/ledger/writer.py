@@ -9,7 +9,9 @@ written does not take the others with it.
 """
 
 import asyncio
+import math
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from sinkwell.ledger.database import unavailable
 from sinkwell.ledger.eventlog import APPENDED
 from sinkwell.outage import LedgerUnavailableError
 
@@ -48,14 +51,18 @@ class Writer:
         self.on_events: Callable[[], None] | None = None
         """Called, in a loop's thread, after each commit that wrote events."""
         self._waiting: list[_Command] = []
+        self._commit_by = math.inf
         self._condition = threading.Condition()
         self._closed = False
         self._connection = engine.connect()
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
 
-    async def write(self, function: Function[A, R], argument: A) -> R:
+    async def write(self, function: Function[A, R], argument: A, *, patience: float = 0.0) -> R:
         """Carry out one command; what this returns is committed and durable.
+
+        ``patience`` is how long, in seconds, the command may wait for others to share a commit
+        with: with any that comes meanwhile and has less of it.
 
         Raises ``LedgerUnavailableError`` when the database cannot be written now, and whatever
         the function raised; either way nothing of the command was written.
@@ -66,7 +73,10 @@ class Writer:
             if self._closed:
                 raise LedgerUnavailableError("the ledger is closed")
             self._waiting.append(_Command(function, argument, future, loop))
-            self._condition.notify()
+            commit_by = time.monotonic() + patience
+            if commit_by < self._commit_by:
+                self._commit_by = commit_by
+                self._condition.notify()
         return await future
 
     def close(self) -> None:
@@ -80,12 +90,13 @@ class Writer:
     def _run(self) -> None:
         while True:
             with self._condition:
-                while not self._waiting and not self._closed:
-                    self._condition.wait()
+                while not self._closed and (wait := self._commit_by - time.monotonic()) > 0:
+                    self._condition.wait(None if wait == math.inf else wait)
                 if not self._waiting:
                     return
                 batch = self._waiting[:_MOST_TOGETHER]
                 del self._waiting[: len(batch)]
+                self._commit_by = 0.0 if self._waiting else math.inf
             if not self._commit(batch) and len(batch) > 1:
                 for command in batch:
                     self._commit([command])
@@ -104,7 +115,7 @@ class Writer:
                     for command, result in zip(commands, results, strict=True):
                         command.result = result
         except DBAPIError as error:
-            self._fail(batch, LedgerUnavailableError(f"the ledger cannot be written: {error.orig}"))
+            self._fail(batch, unavailable(error, "written"))
             return False
         except Exception as error:  # noqa: BLE001 - it belongs to the command's caller
             self._fail(batch, error)

@@ -13,33 +13,33 @@ _MARK = "--"
 SHORTEST_LIMIT = 32
 """The least limit of a segment: leaves four readable letters beside the hash and an extension."""
 
+_NOT_HASHED = rf"(?!.*{_MARK}{HASH}(?:\.[^.]*)?\Z)"
 _SHORT_EXTENSION = re.compile(r"\.[^.]{1,8}\Z")
+
+
+Part = str | Variable
 
 
 @dataclass(frozen=True, slots=True)
 class Composer:
     """Renders one segment of a template."""
 
-    parts: tuple[str | Variable, ...]
+    parts: tuple[Part, ...]
     limit: int
     """Bytes that the segment may have."""
-    as_it_is: re.Pattern[str]
-    """Matches a text that is safe, and reads the identities in it back."""
+    as_it_is: re.Pattern[str] | None
+    """Matches a text that is safe, and reads the identities in it back; None where no text tells
+    where they begin and end."""
     identities: tuple[int, ...]
     """Which parts are identities."""
 
     @classmethod
-    def of(cls, parts: tuple[str | Variable, ...], limit: int) -> Self:
+    def of(cls, parts: tuple[Part, ...], limit: int) -> Self:
         """Make a composer of parts that hold at least one variable."""
-        identities = tuple(
-            at
-            for at, part in enumerate(parts)
-            if isinstance(part, Variable) and part.role is Role.IDENTITY
-        )
-        safe = rf"(?!{RESERVED})"
-        if identities:
-            safe += rf"(?!.*{_MARK}{HASH}(?:\.[^.]*)?\Z)"
-        return cls(parts, limit, re.compile(safe + _reading(parts)), identities)
+        identities = tuple(at for at, part in enumerate(parts) if _role_of(part) is Role.IDENTITY)
+        reading = _reading(parts) if identities else ".+"
+        pattern = None if reading is None else re.compile(rf"(?!{RESERVED}){reading}")
+        return cls(parts, limit, pattern, identities)
 
     def render(self, values: KeyValues) -> str:
         """Put the values in.
@@ -51,7 +51,7 @@ class Composer:
         """
         texts = [part if isinstance(part, str) else part.render(values) for part in self.parts]
         text = "".join(texts)
-        if len(text) <= self.limit:
+        if self.as_it_is and len(text) <= self.limit:
             read = self.as_it_is.fullmatch(text)
             if read and read.groups() == tuple([texts[at] for at in self.identities]):
                 return text
@@ -61,35 +61,44 @@ class Composer:
         found = _SHORT_EXTENSION.search(text) if _ends_in_extension(self.parts) else None
         extension = found[0] if found else ""
         tail = f"{_MARK}{digest}{extension}"
-        head = text.removesuffix(extension)[: self.limit - len(tail) - 1].rstrip(".-")
+        head = text.removesuffix(extension)[: self.limit - len(tail) - 1]
         return f"_{head}{tail}" if is_reserved(head) else f"{head}{tail}"
 
 
-def _reading(parts: tuple[str | Variable, ...]) -> str:
+def _reading(parts: tuple[Part, ...]) -> str | None:
     """Write the expression that reads the identities back from a segment, one group each.
 
-    Free texts, and all that lies between two of them, are read as one: only the identities
-    matter, and what has one way to match takes no time to match.
+    Between the first and the last free text nothing can be told apart: an identity there has no
+    reading. One before them reaches to the character that follows it in the template, one after
+    them also back to the character before it, so it must not hold these. What is matched is
+    never given back (`++`), but for one `.+`: no value takes long to read.
     """
-    pattern: list[str] = []
-    free_at: int | None = None
-    for part in parts:
-        if isinstance(part, str):
-            pattern.append(re.escape(part))
-        elif part.role is Role.IDENTITY:
-            free_at = None
-            pattern.append(f"({part.shape})")
-        elif part.role is Role.TEXT:
-            if free_at is not None:
-                del pattern[free_at:]
-            free_at = len(pattern)
-            pattern.append(part.shape)
+    free = [at for at, part in enumerate(parts) if _role_of(part) is Role.TEXT]
+    first, last = (free[0], free[-1]) if free else (len(parts), len(parts))
+    padded = ("", *parts, "")
+    pattern = _NOT_HASHED
+    for at, part in enumerate(parts):
+        if first <= at <= last:
+            if _role_of(part) is Role.IDENTITY:
+                return None
+            pattern += ".+" if at == first else ""
+        elif isinstance(part, str):
+            pattern += re.escape(part)
+        elif part.shape:
+            pattern += f"({part.shape})" if part.role is Role.IDENTITY else part.shape
         else:
-            pattern.append(part.shape)
-    return "".join(pattern)
+            before, after = padded[at] if at > last else "", padded[at + 2]
+            if not (isinstance(before, str) and isinstance(after, str)):
+                return None
+            pattern += f"([^/{re.escape(before[-1:] + after[:1])}]++)"
+    return pattern
 
 
-def _ends_in_extension(parts: tuple[str | Variable, ...]) -> bool:
+def _role_of(part: Part) -> Role | None:
+    return part.role if isinstance(part, Variable) else None
+
+
+def _ends_in_extension(parts: tuple[Part, ...]) -> bool:
     """Tell whether the template itself gives the extension: ``.png``, ``.{ext}``."""
     *_, before, last = ("", *parts)
     if isinstance(last, str):

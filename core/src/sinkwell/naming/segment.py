@@ -92,5 +92,5 @@ def _readable(raw: str, *, dots: bool) -> str:
     folded = unicodedata.normalize("NFKD", raw[:_READ_FROM]).casefold()
     text = _FOREIGN.sub("_", _MARKS.sub("", folded))
     text = _DOTS.sub(".", text) if dots else text.replace(".", "_")
-    text = text.strip(_TRIMMED)[:_LONGEST_READABLE].rstrip(_TRIMMED)
+    text = text[:_LONGEST_READABLE].strip(_TRIMMED)
     return f"_{text}" if not text or is_reserved(text) else text

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Self
 
-from sinkwell.naming.compose import SHORTEST_LIMIT, Composer
+from sinkwell.naming.compose import SHORTEST_LIMIT, Composer, Part
 from sinkwell.naming.segment import LONGEST_SEGMENT, is_reserved
 from sinkwell.naming.variables import VARIABLE_NAMES, KeyValues, Variable, find_variable
 
@@ -49,7 +49,7 @@ class Template:
         Raises ``TemplateError``.
         """
         raws = text.split("/")
-        segments: list[tuple[str | Variable, ...]] = []
+        segments: list[tuple[Part, ...]] = []
         at = 0
         for number, raw in enumerate(raws, 1):
             if number > MOST_SEGMENTS:
@@ -107,7 +107,7 @@ def _check(text: str, at: int, raw: str) -> None:
         )
 
 
-def _parts(text: str, start: int, raw: str, *, dots: bool) -> Iterator[str | Variable]:
+def _parts(text: str, start: int, raw: str, *, dots: bool) -> Iterator[Part]:
     for token in _TOKEN.finditer(raw):
         at = start + token.start()
         if token["brace"]:
@@ -148,7 +148,7 @@ def _variable(text: str, at: int, name: str, *, dots: bool) -> Variable:
     raise _error(text, at, f"the unknown variable {{{name}}}", cure)
 
 
-def _limit(text: str, segments: Sequence[Sequence[str | Variable]]) -> int:
+def _limit(text: str, segments: Sequence[Sequence[Part]]) -> int:
     """Return how long a segment with variables may get, so that every key is short enough."""
     literal = len(segments) - 1
     longest = []
@@ -167,5 +167,5 @@ def _limit(text: str, segments: Sequence[Sequence[str | Variable]]) -> int:
     )
 
 
-def _is_variable(parts: Sequence[str | Variable]) -> bool:
+def _is_variable(parts: Sequence[Part]) -> bool:
     return any(isinstance(part, Variable) for part in parts)

@@ -58,9 +58,9 @@ class Variable:
 
     role: Role
     render: Callable[[KeyValues], str]
-    shape: str
-    """A regular expression that every value matches: by it a value is found again in the text
-    it was put in."""
+    shape: str | None = None
+    """A regular expression that finds the value in a text where it begins, None where it may end
+    anywhere."""
     longest: int = LONGEST_SEGMENT
     """Bytes that a value may have."""
 
@@ -77,13 +77,9 @@ def find_variable(name: str, *, dots: bool) -> Variable | None:
             Role.DETAIL, lambda values: strftime(form, gmtime(values.received_at)), length
         )
     if get_id := _IDS.get(name):
-        return Variable(
-            Role.IDENTITY,
-            lambda values: identifier(get_id(values), dots=dots),
-            shape="[A-Za-z0-9]+|.+?",
-        )
+        return Variable(Role.IDENTITY, lambda values: identifier(get_id(values), dots=dots))
     if name in {"ext", "format"}:
-        return Variable(Role.EXTENSION, _extension, "[a-z0-9]+", _LONGEST_EXTENSION)
+        return Variable(Role.EXTENSION, _extension, "[a-z0-9]++", _LONGEST_EXTENSION)
     if name == "uuid":
         return _fixed(Role.IDENTITY, _uuid, 36)
     if digest := _DIGEST.fullmatch(name):
@@ -95,9 +91,7 @@ def find_variable(name: str, *, dots: bool) -> Variable | None:
         )
     if get_text := _TEXTS.get(name) or _label(name):
         dots = dots or name == "domain"
-        return Variable(
-            Role.TEXT, lambda values: segment(get_text(values) or STAND_IN, dots=dots), ".+"
-        )
+        return Variable(Role.TEXT, lambda values: segment(get_text(values) or STAND_IN, dots=dots))
     return None
 
 

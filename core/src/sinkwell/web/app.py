@@ -9,6 +9,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp, ExceptionHandlersMap
 
 from sinkwell.contract import Secret
+from sinkwell.delivery.dispatch import Dispatch
 from sinkwell.intake.receive import Intake, OpenSource
 from sinkwell.ledger.ledger import Ledger
 from sinkwell.outage import LedgerUnavailableError
@@ -16,6 +17,7 @@ from sinkwell.web import problems
 from sinkwell.web.access import api_guard, through_control_socket
 from sinkwell.web.api import api_router
 from sinkwell.web.callbacks import callback_handler
+from sinkwell.web.pages import overview_page
 
 _EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     HTTPException: problems.on_http_exception,
@@ -30,7 +32,7 @@ def create_app(
     sources: Mapping[str, OpenSource],
     ledger: Ledger,
     admin_token: Secret | None,
-    wake: Callable[[str], None],
+    dispatch: Dispatch,
     unready: Callable[[], str | None],
     version: str,
 ) -> Litestar:
@@ -49,12 +51,20 @@ def create_app(
             503, "not-ready", "Callbacks are not taken just now", reason, {"Retry-After": "1"}
         )
 
+    guard = api_guard(admin_token)
     return Litestar(
         route_handlers=[
             callback_handler(intake, sources),
             healthz,
             readyz,
-            api_router(ledger, wake, api_guard(admin_token)),
+            api_router(ledger, dispatch.wake, guard),
+            overview_page(
+                ledger,
+                guard,
+                trouble=unready,
+                sink_troubles=dispatch.troubles,
+                version=version,
+            ),
         ],
         exception_handlers=_EXCEPTION_HANDLERS,
         openapi_config=OpenAPIConfig(

@@ -10,6 +10,7 @@ from typing import cast
 import msgspec
 import structlog
 from litestar import asgi
+from litestar.status_codes import HTTP_405_METHOD_NOT_ALLOWED
 from litestar.types import HTTPRequestEvent, HTTPScope, Receive, Scope, Send
 
 from sinkwell.intake.receive import Intake, OpenSource
@@ -93,7 +94,11 @@ def _headers(scope: Scope) -> dict[str, str]:
 
 
 async def _refuse(send: Send, refusal: Refusal) -> None:
-    headers = [(b"retry-after", str(refusal.retry_after).encode())] if refusal.retry_after else []
+    headers = []
+    if refusal.retry_after:
+        headers.append((b"retry-after", str(refusal.retry_after).encode()))
+    if refusal.status == HTTP_405_METHOD_NOT_ALLOWED:
+        headers.append((b"allow", b"POST"))
     body = problems.document(refusal.status, refusal.slug, refusal.title, refusal.detail)
     await _answer(send, refusal.status, body, problems.MEDIA_TYPE.encode(), headers)
 

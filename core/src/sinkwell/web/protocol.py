@@ -8,12 +8,11 @@ import asyncio
 import json
 import math
 from dataclasses import dataclass
-from enum import Enum, auto
 from http import HTTPStatus
 from itertools import chain
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 PROBLEM_BASE = "https://sinkwell.dev/problems/"
 """What the ``type`` of a problem document begins with; a name follows."""
@@ -35,24 +34,22 @@ class ProtocolLimits:
     """The most that is read, and dropped, meanwhile: a client that never looks up is cut off."""
 
 
-class _Phase(Enum):
-    IDLE = auto()  # no request is coming in
-    HEADERS = auto()
-    BODY = auto()
-    DEAF = auto()  # what comes in is dropped: only answers are still due
+# What is coming in: nothing, headers or a body; or it is dropped, since only answers are due.
+# Plain numbers, compared often: looking up the member of an Enum takes five times as long.
+_IDLE, _HEADERS, _BODY, _DEAF = range(4)
 
 
 class HardenedProtocol(HttpToolsProtocol):
-    """One connection. Its one timer is left to ring and moved on then, if there was progress.
+    """One connection. Its one timer is left to ring and moved on then, if there was progress."""
 
-    Relied upon inside uvicorn, and held by a test, beside the callbacks of asyncio and httptools:
-    """
-
+    # What is relied upon inside uvicorn, beside the callbacks of asyncio and httptools; a test
+    # names what a new version takes away.
     # protocol.cycle: the newest request (None before the first), answered or not
     #   .response_started, .response_complete: how far its answer is
     #   .keep_alive: False when the answer starts sends `connection: close`, when it ends closes
     #   .disconnected, .message_event: set, they give the app its http.disconnect and mute it
     # protocol.pipeline: requests that wait for the answers to earlier ones
+    # protocol._start_asgi_task(): called with each cycle when its turn comes
     # protocol.flow.read_paused, .resume_reading(): the latter reaches the transport if paused
     # protocol.parser, .url, .headers: the request being parsed
     # protocol.ws_protocol_class, ._unsupported_upgrade_warning(): None, and so called
@@ -61,23 +58,27 @@ class HardenedProtocol(HttpToolsProtocol):
 
     LIMITS = ProtocolLimits()
 
-    _phase = _Phase.IDLE
+    _phase = _IDLE
     _due = math.inf  # when the phase has lasted too long
     _timer: asyncio.TimerHandle | None = None
     _rings_at = math.inf
     _held = 0  # bytes that the parser may be holding, as headers or trailers not yet complete
     _keep_alive = True  # what the cycle's is once the body is in
+    _answering: RequestResponseCycle | None = None  # whose app was started last
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         self._wire = transport
         super().connection_made(cast("asyncio.Transport", _Courteous(transport, self)))
         self.ws_protocol_class = None  # an upgraded connection would leave its limits behind
-        self._expect(_Phase.HEADERS, self.LIMITS.header_deadline)
+        self._expect(_HEADERS, self.LIMITS.header_deadline)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._expect(_Phase.IDLE)
+        self._expect(_IDLE)
         if self._timer is not None:
             self._timer.cancel()
+        if self._answering is not None:  # uvicorn tells the newest request alone
+            self._answering.disconnected = True
+            self._answering.message_event.set()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
@@ -86,14 +87,14 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._held += len(data)
-        if self._phase is _Phase.DEAF:
+        if self._phase == _DEAF:
             if self._held > self.LIMITS.linger_bytes:
                 self._wire.abort()
             return
-        if self._phase is _Phase.BODY:
+        if self._phase == _BODY:
             self._due = self.loop.time() + self.LIMITS.body_idle
-        elif self._phase is _Phase.IDLE:
-            self._expect(_Phase.HEADERS, self.LIMITS.header_deadline)
+        elif self._phase == _IDLE:
+            self._expect(_HEADERS, self.LIMITS.header_deadline)
         super().data_received(data)
         if self._held > self.LIMITS.header_bytes:
             self._refuse(431)
@@ -108,7 +109,7 @@ class HardenedProtocol(HttpToolsProtocol):
             raise ValueError("not HTTP/1")  # stops the parser
         super().on_headers_complete()
         self.headers = []  # takes the trailers, which are not for the app
-        self._expect(_Phase.BODY, self.LIMITS.body_idle)
+        self._expect(_BODY, self.LIMITS.body_idle)
         # An answer that does not wait for the body is the last one.
         self._keep_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
 
@@ -118,7 +119,7 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._held = 0
-        self._expect(_Phase.IDLE)
+        self._expect(_IDLE)
         if not self.cycle.response_started:
             self.cycle.keep_alive = self._keep_alive
         super().on_message_complete()
@@ -129,28 +130,32 @@ class HardenedProtocol(HttpToolsProtocol):
     def _unsupported_upgrade_warning(self) -> None:
         # uvicorn drops what followed in the chunk: the next bytes may be the middle of a request.
         self.cycle.keep_alive = False
-        self._expect(_Phase.DEAF)
+        self._expect(_DEAF)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def linger(self) -> None:
         """Close, but let a client that may still be sending read its answer first.
 
         A socket closed with unread bytes in it is reset, and the reset may overtake the answer.
         """
-        if self._phase in {_Phase.IDLE, _Phase.HEADERS}:
+        if self._phase in {_IDLE, _HEADERS}:
             self._wire.close()
             return
         self._held = 0
-        self._expect(_Phase.DEAF, self.LIMITS.linger)
+        self._expect(_DEAF, self.LIMITS.linger)
         if self._wire.can_write_eof():
             self._wire.write_eof()
         self.flow.resume_reading()
 
     def reading_resumed(self) -> None:
         """Count the idle time of a body from now: until now it was the server that waited."""
-        if self._phase is _Phase.BODY:
+        if self._phase == _BODY:
             self._due = self.loop.time() + self.LIMITS.body_idle
 
-    def _expect(self, phase: _Phase, within: float = math.inf) -> None:
+    def _expect(self, phase: int, within: float = math.inf) -> None:
         self._phase = phase
         self._due = self.loop.time() + within
         if self._due < self._rings_at:
@@ -168,12 +173,14 @@ class HardenedProtocol(HttpToolsProtocol):
             return
         if self.loop.time() < self._due:
             self._arm()
-        elif self._phase is _Phase.HEADERS and self._answer_is_owed():
-            self._expect(_Phase.HEADERS, self.LIMITS.header_deadline)
-        elif self._phase is _Phase.HEADERS:
+        elif self._phase == _HEADERS and self._answer_is_owed():
+            self._expect(_HEADERS, self.LIMITS.header_deadline)
+        elif self._phase == _HEADERS:
             self._refuse(408)
-        elif self._phase is _Phase.BODY and self.flow.read_paused:
-            self._expect(_Phase.BODY, self.LIMITS.body_idle)
+        elif self._phase == _BODY and self.flow.read_paused:
+            self._expect(_BODY, self.LIMITS.body_idle)
+        elif self._phase == _DEAF and self._wire.get_write_buffer_size():  # a large answer
+            self._expect(_DEAF, self.LIMITS.linger)
         else:
             self._wire.abort()
 
@@ -183,10 +190,10 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int) -> None:
         """Answer in the app's place and close, but never in the place of an earlier answer."""
-        if self._phase is _Phase.DEAF:
+        if self._phase == _DEAF:
             return
-        in_body = self._phase is _Phase.BODY
-        self._expect(_Phase.DEAF)
+        in_body = self._phase == _BODY
+        self._expect(_DEAF)
         if in_body and (self.cycle.response_started or self.pipeline):
             self._wire.abort()
         elif not in_body and self._answer_is_owed():
@@ -206,10 +213,13 @@ class _Courteous:
         self._wire = wire
         self._protocol = protocol
         self._closing = False
-        self.write = wire.write  # spares the busiest method the way through __getattr__
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._wire, name)
+
+    def write(self, data: bytes) -> None:
+        if not self.is_closing():
+            self._wire.write(data)
 
     def is_closing(self) -> bool:
         return self._closing or self._wire.is_closing()

@@ -16,6 +16,9 @@ from sinkwell.web.protocol import ProtocolLimits, hardened
 _BACKLOG = 2048
 _KEEP_ALIVE = 20
 _START_POLL = 0.01
+_AFTER_INTAKE = 5.0
+"""Intake ends a body that rests, and says so. The protocol's own deadline comes later: it is for
+bodies that nobody reads."""
 
 
 class _Server(uvicorn.Server):
@@ -75,7 +78,7 @@ async def serving(
 
 
 def _server(app: ASGIApp, body_idle: float, grace: float) -> _Server:
-    limits = ProtocolLimits(body_idle=body_idle)
+    limits = ProtocolLimits(body_idle=body_idle + _AFTER_INTAKE)
     return _Server(
         uvicorn.Config(
             app,

@@ -1,0 +1,137 @@
+"""An instance of Sinkwell for a moment: started, used, and gone without a trace."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import httpx
+from rich.markup import escape
+
+from sinkwell.cli.common import FILES_NAME, err, out
+
+_READY_WITHIN = 30.0
+_STOPPED_WITHIN = 10.0
+_PATIENCE = 30.0
+_POLL = 0.05
+_DATA_NAME = "data"
+_LOG_NAME = "log.txt"
+_LOG_TAIL = 30
+
+
+class ThrowawayError(Exception):
+    """The instance does not run; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A running Sinkwell with its embedded default."""
+
+    data_dir: Path
+    http: httpx.Client
+
+    @property
+    def root(self) -> Path:
+        """Where its files land."""
+        return self.data_dir / FILES_NAME
+
+    def rows(self, what: str) -> list[dict[str, Any]]:
+        """Return what the API lists: ``deliveries``, ``events``."""
+        return list(self.http.get(f"/api/v1/{what}").raise_for_status().json())
+
+
+@contextmanager
+def throwaway_directory(prefix: str, *, keep: bool) -> Generator[Path, None, None]:
+    """Make a directory, and remove it however this process is asked to end."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    directory = Path(tempfile.mkdtemp(prefix=prefix))
+    try:
+        yield directory
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient Ctrl-C more leaves nothing
+        if keep:
+            place = escape(str(directory / _DATA_NAME))
+            out.print(f"\nKept; look into it: sinkwell files --data-dir {place}", soft_wrap=True)
+        else:
+            shutil.rmtree(directory)
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def throwaway_instance(directory: Path) -> Generator[Instance, None, None]:
+    """Start an instance with the embedded default, and stop it in the end.
+
+    Raises ``ThrowawayError`` when it does not come to take callbacks.
+    """
+    port = _free_port()
+    data_dir = directory / _DATA_NAME
+    command = [sys.executable, "-m", "sinkwell", "serve", "--quiet"]
+    with (directory / _LOG_NAME).open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603 - it is ourselves
+            [*command, "--host", "127.0.0.1", "--port", str(port), "--data-dir", str(data_dir)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            # What is set for the user's own instance is not meant for this one.
+            env={k: v for k, v in os.environ.items() if not k.startswith("SINKWELL_")},
+            start_new_session=True,  # so that Ctrl-C reaches this process alone, which ends both
+        )
+    try:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=_PATIENCE
+        ) as http:
+            _wait_ready(process, http)
+            yield Instance(data_dir, http)
+    finally:
+        _stop(process)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_ready(process: subprocess.Popen[bytes], http: httpx.Client) -> None:
+    until = time.monotonic() + _READY_WITHIN
+    with out.status("an instance starts"):
+        while time.monotonic() < until:
+            if process.poll() is not None:
+                raise ThrowawayError(f"the instance ended with exit code {process.returncode}")
+            with suppress(httpx.ConnectError):  # it does not listen yet
+                if http.get("/readyz").is_success:
+                    return
+            time.sleep(_POLL)
+    raise ThrowawayError(f"the instance was not ready within {_READY_WITHIN:g} s")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_STOPPED_WITHIN)
+    finally:
+        process.kill()  # which does nothing to one that has ended
+        process.wait()
+
+
+def show_log(directory: Path) -> None:
+    """Print the end of what the instance said."""
+    path = directory / _LOG_NAME
+    lines = path.read_text(errors="replace").splitlines()[-_LOG_TAIL:]
+    err.print(f"[dim]The last lines of {escape(path.name)}:[/]")
+    err.print("\n".join(lines), markup=False, soft_wrap=True)
