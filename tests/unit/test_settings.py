@@ -7,7 +7,7 @@ from pathlib import Path
 
 from settings_support import REGISTRY, CameraSettings, DiskSettings, check_key, load_text, warnings
 
-from sinkwell.contract import Duration, Secret
+from sinkwell.contract import Duration, Secret, Size
 from sinkwell.settings import Route, ServerSettings, Settings, load
 
 FULL = """
@@ -131,6 +131,12 @@ def test_command_line_beats_environment_beats_file_beats_default(tmp_path: Path)
 
 def test_a_file_with_a_byte_order_mark_and_windows_line_ends_is_read(tmp_path: Path) -> None:
     assert load_text(tmp_path, "\ufeff[server]\r\nport = 5\r\n").server.port == 5
+
+
+def test_any_rate_may_be_allowed_and_nothing_kept(tmp_path: Path) -> None:
+    text = "[intake]\nmin_rate = 0\n[spool]\nreserve = 0\nretention = 0\nfailed_retention = 0"
+    settings = load_text(tmp_path, text)
+    assert (settings.intake.min_rate, settings.spool.reserve) == (Size(0), Size(0))
 
 
 def test_a_source_that_no_route_takes_is_warned_of(tmp_path: Path) -> None:

@@ -8,224 +8,364 @@ from settings_support import FILE, PLUGIN, REGISTRY, check_key, load_text, probl
 from sinkwell.plugins import PluginProblem, Registry, discover
 from sinkwell.settings import SettingsError, load
 
-CAMERA = '[sources.cam]\ntype = "camera"\n'
-DISK = '[sinks.disk]\ntype = "disk"\nroot = "r"\n'
+CASES = """\
+[snks.a]
+type = "disk"
+-----
+sinkwell.toml:1: unknown key or section "snks"
+    did you mean "sinks"?
+=====
+
+
+zzz = 1
+-----
+sinkwell.toml:3: unknown key or section "zzz"
+    valid ones: data_dir, intake, ledger, log, notifiers, retry, routes, server, sinks, sources, spool
+=====
+[server]
+
+prot = 80
+-----
+sinkwell.toml:3: unknown key "prot" in [server]
+    did you mean "port"?
+=====
+[sinks.disk]
+type = "disk"
+root = "r"
+xyz = 1
+-----
+sinkwell.toml:4: unknown key "xyz" in [sinks.disk]
+    valid keys: concurrency, if_present, key, mode, root, timeout, type
+=====
+[sources.cam]
+type = "camera"
+fetch = { alow_hosts = ["x"] }
+-----
+sinkwell.toml:3: unknown key "alow_hosts" in [sources.cam.fetch]
+    did you mean "allow_hosts"?
+=====
+[sources.cam]
+type = "camera"
+[sources.cam.fetch]
+# note
+alow_hosts = ["x"]
+-----
+sinkwell.toml:5: unknown key "alow_hosts" in [sources.cam.fetch]
+    did you mean "allow_hosts"?
+=====
+
+[sinks.disk]
+type = "disk"
+-----
+sinkwell.toml:2: [sinks.disk] needs the key "root"
+=====
+[sinks.disk]
+root = "r"
+-----
+sinkwell.toml:1: [sinks.disk] needs the key "type"
+    sink types: disk
+=====
+[sinks.disk]
+type = "disk"
+root = "r"
+[[routes]]
+source = "*"
+-----
+sinkwell.toml:4: [[routes]] needs the key "sinks"
+=====
+[server]
+port = "80"
+-----
+sinkwell.toml:2: port in [server]: expected a whole number, found text
+=====
+[server]
+port = true
+-----
+sinkwell.toml:2: port in [server]: expected a whole number, found true or false
+=====
+[server]
+port = 1979-05-27
+-----
+sinkwell.toml:2: port in [server]: expected a whole number, found a date
+=====
+data_dir = 3
+-----
+sinkwell.toml:1: data_dir: expected text, found a whole number
+=====
+[sinks.disk]
+type = "disk"
+root = "r"
+key = ["k"]
+-----
+sinkwell.toml:4: key in [sinks.disk]: expected text, found a list
+=====
+[sources.cam]
+type = "camera"
+fetch = { allow_hosts = ["a", 3] }
+-----
+sinkwell.toml:3: allow_hosts[1] in [sources.cam.fetch]: expected text, found a whole number
+=====
+[sources.cam]
+type = "camera"
+fetch = { headers = { x = 1 } }
+-----
+sinkwell.toml:3: headers[...] in [sources.cam.fetch]: expected text, found a whole number
+=====
+[sources.cam]
+type = "camera"
+fetch = 3
+-----
+sinkwell.toml:3: [sources.cam.fetch] must be a section, found a number
+    write its keys below a header [sources.cam.fetch]
+=====
+[sinks.disk]
+type = "disk"
+root = "r"
+[[routes]]
+source = "*"
+sinks = 3
+-----
+sinkwell.toml:6: sinks in [[routes]]: expected a list, found a whole number
+=====
+[sinks.disk]
+type = "disk"
+root = "r"
+timeout = "soon"
+-----
+sinkwell.toml:4: timeout in [sinks.disk]: expected a time such as 30, "30s", "15m", "2h" or "7d", found other text
+=====
+[intake]
+idle_timeout = -3
+-----
+sinkwell.toml:2: idle_timeout in [intake]: expected a time such as 30, "30s", "15m", "2h" or "7d", found a negative number
+=====
+[spool]
+reserve = "much"
+-----
+sinkwell.toml:2: reserve in [spool]: expected a size such as 1048576, "200 KB" or "1 MiB", found other text
+=====
+[spool]
+reserve = inf
+-----
+sinkwell.toml:2: reserve in [spool]: expected a finite number, found infinity
+=====
+[sinks.disk]
+type = "disk"
+root = "r"
+if_present = "replac"
+-----
+sinkwell.toml:4: if_present in [sinks.disk]: expected one of keep-if-same, replace, refuse
+    did you mean "replace"?
+=====
+[log]
+level = "loud"
+-----
+sinkwell.toml:2: level in [log]: expected one of debug, error, info, warning
+=====
+server = 3
+-----
+sinkwell.toml:1: [server] must be a section, found a number
+    write its keys below a header [server]
+=====
+[[sinks]]
+type = "disk"
+-----
+sinkwell.toml:1: [sinks] must be a section, found a list
+    write its keys below a header [sinks]
+=====
+[sinks]
+type = "disk"
+-----
+sinkwell.toml:2: [sinks] holds named sections only, and "type" is none
+    write a header such as [sinks.main] above it
+=====
+[sinks.disk]
+type = "disk"
+root = "r"
+[routes]
+source = "*"
+-----
+sinkwell.toml:4: routes are sections, not a value
+    write [[routes]]
+=====
+
+routes = ["x"]
+-----
+sinkwell.toml:2: [[routes]] must be a section, found other text
+    write its keys below a header [[routes]]
+=====
+[sinks.Disk]
+type = "disk"
+root = "r"
+-----
+sinkwell.toml:1: the name in [sinks.Disk] cannot be used
+    1 to 63 lower-case letters, digits, - and _, first a letter or digit
+=====
+[server]
+port = 65536
+-----
+sinkwell.toml:2: [server]: port must be between 0 and 65535
+=====
+[spool]
+max_size = 0
+-----
+sinkwell.toml:2: [spool]: max_size must be more than 0
+=====
+[intake]
+max_parts = 0
+-----
+sinkwell.toml:2: [intake]: max_parts must be more than 0
+=====
+[retry]
+attempts = 0
+-----
+sinkwell.toml:2: [retry]: attempts must be more than 0
+=====
+[retry]
+cap = "1m"
+base = "1h"
+-----
+sinkwell.toml:3: [retry]: base must not be more than cap
+=====
+[retry]
+cap = 0
+-----
+sinkwell.toml:1: [retry]: base must not be more than cap
+=====
+[sinks.disk]
+type = "disk"
+root = "r"
+concurrency = 0
+-----
+sinkwell.toml:4: [sinks.disk]: concurrency must be at least 1
+=====
+[sinks.disk]
+type = "disk"
+root = "/"
+-----
+sinkwell.toml:3: [sinks.disk]: root must not be the whole disk
+=====
+[sinks.disk]
+type = "disk"
+root = "bug"
+-----
+sinkwell.toml:1: [sinks.disk]: its settings class raised KeyError
+    report this to the authors of settings_support
+=====
+data_dir = ""
+-----
+sinkwell.toml:1: data_dir is empty
+    name a directory
+=====
+[ledger]
+url = "postgresql://me:hunter2@db/sinkwell"
+-----
+sinkwell.toml:2: [ledger]: url cannot be set yet: the ledger is SQLite, in the data directory
+=====
+[server]
+port = 1
+host = "0.0.0.0"
+-----
+sinkwell.toml:3: host in [server] can be reached from other machines, and there is no admin_token
+    set [server] admin_token = "env:SINKWELL_ADMIN_TOKEN", or bind to 127.0.0.1
+=====
+[sinks.a]
+type = "dsk"
+-----
+sinkwell.toml:2: sink type "dsk" does not exist
+    did you mean "disk"?
+=====
+[sources.a]
+type = "xyz"
+-----
+sinkwell.toml:2: source type "xyz" does not exist
+    source types: camera
+=====
+[sinks.a]
+type = "s3"
+-----
+sinkwell.toml:2: sink type "s3" is not installed
+    pip install sinkwell-s3
+=====
+[sinks.a]
+type = "gcs"
+-----
+sinkwell.toml:2: sink type "gcs" is not installed
+    pip install sinkwell-gcs
+=====
+[sinks.a]
+type = 3
+-----
+sinkwell.toml:2: type in [sinks.a]: expected text, found a whole number
+=====
+[sources.cam]
+type = "camera"
+[sinks.disk]
+type = "disk"
+root = "r"
+[[routes]]
+source = "cma"
+sinks = ["disk"]
+-----
+sinkwell.toml:7: source in [[routes]]: there is no source "cma"
+    did you mean "cam"?
+=====
+[sources.cam]
+type = "camera"
+[sinks.disk]
+type = "disk"
+root = "r"
+[[routes]]
+source = "x*"
+sinks = ["disk"]
+-----
+sinkwell.toml:7: source in [[routes]]: there is no source "x*"
+    sources: cam
+=====
+[sources.cam]
+type = "camera"
+[[routes]]
+source = "*"
+sinks = [
+  "disk",
+]
+-----
+sinkwell.toml:5: sinks in [[routes]]: there is no sink "disk"
+    there are no sinks
+=====
+[notifiers.n]
+type = "log"
+events = ["file.finishd"]
+-----
+sinkwell.toml:3: events in [notifiers.n]: there is no event type "file.finishd"
+    did you mean "file.finished"?
+=====
+[sinks.disk]
+type = "disk"
+root = "r"
+key = "{id"
+-----
+sinkwell.toml:4: key in [sinks.disk]: a brace is not closed
+=====
+[sources.cam]
+type = "camera"
+[sinks.disk]
+type = "disk"
+root = "r"
+[[routes]]
+source = "*"
+sinks = "disk"
+key = "{"
+-----
+sinkwell.toml:9: key in [[routes]]: a brace is not closed
+"""  # noqa: E501  # messages stand here as they are printed
+
+
+PAIRS = [case.split("\n-----\n") for case in CASES.removesuffix("\n").split("\n=====\n")]
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        # keys that do not exist
-        (
-            '[snks.a]\ntype = "disk"',
-            f'{FILE}:1: unknown key or section "snks"\n    did you mean "sinks"?',
-        ),
-        (
-            "\n\nzzz = 1",
-            f'{FILE}:3: unknown key or section "zzz"\n'
-            "    valid ones: data_dir, intake, ledger, log, notifiers, retry, routes, server, sinks, "
-            "sources, spool",
-        ),
-        (
-            "[server]\n\nprot = 80",
-            f'{FILE}:3: unknown key "prot" in [server]\n    did you mean "port"?',
-        ),
-        (
-            f"{DISK}xyz = 1",
-            f'{FILE}:4: unknown key "xyz" in [sinks.disk]\n'
-            "    valid keys: concurrency, if_present, key, mode, root, timeout, type",
-        ),
-        (
-            f'{CAMERA}fetch = {{ alow_hosts = ["x"] }}',
-            f'{FILE}:3: unknown key "alow_hosts" in [sources.cam.fetch]\n'
-            '    did you mean "allow_hosts"?',
-        ),
-        (
-            f'{CAMERA}[sources.cam.fetch]\n# note\nalow_hosts = ["x"]',
-            f'{FILE}:5: unknown key "alow_hosts" in [sources.cam.fetch]\n'
-            '    did you mean "allow_hosts"?',
-        ),
-        # keys that are missing
-        ('\n[sinks.disk]\ntype = "disk"', f'{FILE}:2: [sinks.disk] needs the key "root"'),
-        (
-            '[sinks.disk]\nroot = "r"',
-            f'{FILE}:1: [sinks.disk] needs the key "type"\n    sink types: disk',
-        ),
-        (
-            f'{DISK}[[routes]]\nsource = "*"',
-            f'{FILE}:4: [[routes]] needs the key "sinks"',
-        ),
-        # values of the wrong sort
-        (
-            '[server]\nport = "80"',
-            f"{FILE}:2: port in [server]: expected a whole number, found text",
-        ),
-        (
-            "[server]\nport = true",
-            f"{FILE}:2: port in [server]: expected a whole number, found true or false",
-        ),
-        (
-            "[server]\nport = 1979-05-27",
-            f"{FILE}:2: port in [server]: expected a whole number, found a date",
-        ),
-        ("data_dir = 3", f"{FILE}:1: data_dir: expected text, found a whole number"),
-        (
-            f'{DISK}key = ["k"]',
-            f"{FILE}:4: key in [sinks.disk]: expected text, found a list",
-        ),
-        (
-            f'{CAMERA}fetch = {{ allow_hosts = ["a", 3] }}',
-            f"{FILE}:3: allow_hosts[1] in [sources.cam.fetch]: expected text, found a whole number",
-        ),
-        (
-            f"{CAMERA}fetch = {{ headers = {{ x = 1 }} }}",
-            f"{FILE}:3: headers[...] in [sources.cam.fetch]: expected text, found a whole number",
-        ),
-        (
-            f"{CAMERA}fetch = 3",
-            f"{FILE}:3: [sources.cam.fetch] must be a section, found a number\n"
-            "    write its keys below a header [sources.cam.fetch]",
-        ),
-        (
-            f'{DISK}[[routes]]\nsource = "*"\nsinks = 3',
-            f"{FILE}:6: sinks in [[routes]]: expected a list, found a whole number",
-        ),
-        (
-            f'{DISK}timeout = "soon"',
-            f'{FILE}:4: timeout in [sinks.disk]: expected a time such as 30, "30s", "15m", "2h" or '
-            '"7d", found other text',
-        ),
-        (
-            "[intake]\nidle_timeout = -3",
-            f'{FILE}:2: idle_timeout in [intake]: expected a time such as 30, "30s", "15m", "2h" or '
-            '"7d", found a negative number',
-        ),
-        (
-            '[spool]\nreserve = "much"',
-            f'{FILE}:2: reserve in [spool]: expected a size such as 1048576, "200 KB" or "1 MiB", '
-            "found other text",
-        ),
-        (
-            "[spool]\nreserve = inf",
-            f"{FILE}:2: reserve in [spool]: expected a finite number, found infinity",
-        ),
-        (
-            f'{DISK}if_present = "replac"',
-            f"{FILE}:4: if_present in [sinks.disk]: expected one of keep-if-same, replace, refuse\n"
-            '    did you mean "replace"?',
-        ),
-        (
-            '[log]\nlevel = "loud"',
-            f"{FILE}:2: level in [log]: expected one of debug, info, warning, error",
-        ),
-        # sections of the wrong shape
-        (
-            "server = 3",
-            f"{FILE}:1: [server] must be a section, found a number\n"
-            "    write its keys below a header [server]",
-        ),
-        (
-            '[[sinks]]\ntype = "disk"',
-            f"{FILE}:1: [sinks] must be a section, found a list\n"
-            "    write its keys below a header [sinks]",
-        ),
-        (
-            '[sinks]\ntype = "disk"',
-            f'{FILE}:2: [sinks] holds named sections only, and "type" is none\n'
-            "    write a header such as [sinks.main] above it",
-        ),
-        (
-            f'{DISK}[routes]\nsource = "*"',
-            f"{FILE}:4: routes are sections, not a value\n    write [[routes]]",
-        ),
-        (
-            '\nroutes = ["x"]',
-            f"{FILE}:2: [[routes]] must be a section, found other text\n"
-            "    write its keys below a header [[routes]]",
-        ),
-        (
-            '[sinks.Disk]\ntype = "disk"\nroot = "r"',
-            f"{FILE}:1: the name in [sinks.Disk] cannot be used\n"
-            "    1 to 63 lower-case letters, digits, - and _, first a letter or digit",
-        ),
-        # values out of range
-        ("[server]\nport = 65536", f"{FILE}:2: [server]: port must be between 0 and 65535"),
-        ("[spool]\nmax_size = 0", f"{FILE}:2: [spool]: max_size must be more than 0"),
-        ("[intake]\nmax_parts = 0", f"{FILE}:2: [intake]: max_parts must be more than 0"),
-        ("[retry]\nattempts = 0", f"{FILE}:2: [retry]: attempts must be more than 0"),
-        (
-            '[retry]\ncap = "1m"\nbase = "1h"',
-            f"{FILE}:3: [retry]: base must not be more than cap",
-        ),
-        ("[retry]\ncap = 0", f"{FILE}:1: [retry]: base must not be more than cap"),
-        (f"{DISK}concurrency = 0", f"{FILE}:4: [sinks.disk]: concurrency must be at least 1"),
-        (
-            '[sinks.disk]\ntype = "disk"\nroot = "/"',
-            f"{FILE}:3: [sinks.disk]: root must not be the whole disk",
-        ),
-        (
-            '[sinks.disk]\ntype = "disk"\nroot = "bug"',
-            f"{FILE}:1: [sinks.disk]: its settings class raised KeyError\n"
-            "    report this to the authors of settings_support",
-        ),
-        ('data_dir = ""', f"{FILE}:1: data_dir is empty\n    name a directory"),
-        (
-            '[ledger]\nurl = "postgresql://me:hunter2@db/sinkwell"',
-            f'{FILE}:2: [ledger]: url must begin with "sqlite:", as no other database can be used '
-            "yet",
-        ),
-        (
-            '[server]\nport = 1\nhost = "0.0.0.0"',
-            f"{FILE}:3: host in [server] can be reached from other machines, and there is no "
-            'admin_token\n    set [server] admin_token = "env:SINKWELL_ADMIN_TOKEN", or bind to '
-            "127.0.0.1",
-        ),
-        # types that are not there
-        (
-            '[sinks.a]\ntype = "dsk"',
-            f'{FILE}:2: sink type "dsk" does not exist\n    did you mean "disk"?',
-        ),
-        (
-            '[sources.a]\ntype = "xyz"',
-            f'{FILE}:2: source type "xyz" does not exist\n    source types: camera',
-        ),
-        (
-            '[sinks.a]\ntype = "s3"',
-            f'{FILE}:2: sink type "s3" is not installed\n    pip install sinkwell-s3',
-        ),
-        (
-            '[sinks.a]\ntype = "gcs"',
-            f'{FILE}:2: sink type "gcs" is not installed\n    pip install sinkwell-gcs',
-        ),
-        (
-            "[sinks.a]\ntype = 3",
-            f"{FILE}:2: type in [sinks.a]: expected text, found a whole number",
-        ),
-        # names in routes and notifiers
-        (
-            f'{CAMERA}{DISK}[[routes]]\nsource = "cma"\nsinks = ["disk"]',
-            f'{FILE}:7: source in [[routes]]: there is no source "cma"\n    did you mean "cam"?',
-        ),
-        (
-            f'{CAMERA}{DISK}[[routes]]\nsource = "x*"\nsinks = ["disk"]',
-            f'{FILE}:7: source in [[routes]]: there is no source "x*"\n    sources: cam',
-        ),
-        (
-            f'{CAMERA}[[routes]]\nsource = "*"\nsinks = [\n  "disk",\n]',
-            f'{FILE}:5: sinks in [[routes]]: there is no sink "disk"\n    there are no sinks',
-        ),
-        (
-            '[notifiers.n]\ntype = "log"\nevents = ["file.finishd"]',
-            f'{FILE}:3: events in [notifiers.n]: there is no event type "file.finishd"\n'
-            '    did you mean "file.finished"?',
-        ),
-        # key templates
-        (f'{DISK}key = "{{id"', f"{FILE}:4: key in [sinks.disk]: a brace is not closed"),
-        (
-            f'{CAMERA}{DISK}[[routes]]\nsource = "*"\nsinks = "disk"\nkey = "{{"',
-            f"{FILE}:9: key in [[routes]]: a brace is not closed",
-        ),
-    ],
+    ("text", "told"), PAIRS, ids=[told.partition("\n")[0] for _, told in PAIRS]
 )
 def test_the_error_names_the_place_and_the_cure(tmp_path: Path, text: str, told: str) -> None:
     assert problems(tmp_path, text) == [told]
@@ -236,8 +376,7 @@ def test_the_error_names_the_place_and_the_cure(tmp_path: Path, text: str, told:
     [
         (
             "\n[server]\nhost = localhost",
-            f"{FILE}:3: this is not valid TOML: invalid value\n"
-            '    text is written in quotes: key = "text"',
+            f"{FILE}:3: this is not valid TOML: invalid value\n    text is written in quotes",
         ),
         (
             "[sinks.a]\n[sinks.a]\n",
@@ -245,8 +384,7 @@ def test_the_error_names_the_place_and_the_cure(tmp_path: Path, text: str, told:
         ),
         (
             "a = 1\na = 2\n",
-            f"{FILE}:2: this is not valid TOML: cannot overwrite a value\n"
-            "    the same key or section is written above; keep one of them",
+            f"{FILE}:2: this is not valid TOML: cannot overwrite a value\n    the same key",
         ),
         (
             "\n\nx = [1,\n",
@@ -314,7 +452,7 @@ hots = "x"
 source = "nobody"
 sinks = "dsk"
 """
-    told = problems(tmp_path, text, {"SINKWELL_LOG__LEVEL": "x"})
+    told = problems(tmp_path, text, {"SINKWELL_SERVER__HTTP": "x"})
     assert [each.partition("\n")[0] for each in told] == [
         f'{FILE}:2: [sinks.disk] needs the key "root"',
         f"{FILE}:4: mode in [sinks.disk]: expected a whole number, found text",
@@ -322,8 +460,7 @@ sinks = "dsk"
         f'{FILE}:8: unknown key "hots" in [server]',
         f'{FILE}:11: source in [[routes]]: there is no source "nobody"',
         f'{FILE}:12: sinks in [[routes]]: there is no sink "dsk"',
-        "environment variable SINKWELL_LOG__LEVEL: level in [log]: "
-        "expected one of debug, info, warning, error",
+        'environment variable SINKWELL_SERVER__HTTP: unknown key "http" in [server]',
     ]
 
 
@@ -377,10 +514,12 @@ def test_any_other_host_needs_a_token(tmp_path: Path, host: str) -> None:
 
 def test_a_type_that_two_plugins_claim_is_explained(tmp_path: Path) -> None:
     registry = discover([], {"one": PLUGIN, "two": PLUGIN})
-    assert problems(tmp_path, '[sinks.a]\ntype = "disk"', registry=registry) == [
-        f'{FILE}:2: sink type "disk" is claimed twice by '
-        f"{registry.problems[0].distribution}\n    {registry.problems[0].advice}"
-    ]
+    owner = registry.problems[0].distribution
+    (told,) = problems(tmp_path, '[sinks.a]\ntype = "disk"', registry=registry)
+    assert told == (
+        f'{FILE}:2: sink type "disk" is claimed twice by {owner}\n'
+        f"    report this to the authors of {owner}"
+    )
 
 
 def test_a_type_whose_plugin_is_broken_is_explained(tmp_path: Path) -> None:
@@ -390,10 +529,11 @@ def test_a_type_whose_plugin_is_broken_is_explained(tmp_path: Path) -> None:
     )
     problem = PluginProblem("s3", "sinkwell-s3 1.0", what, advice)
     registry = Registry({}, {}, {}, (problem,))
-    assert problems(tmp_path, '[sinks.a]\ntype = "s3"', registry=registry) == [
+    (told,) = problems(tmp_path, '[sinks.a]\ntype = "s3"', registry=registry)
+    assert told == (
         f'{FILE}:2: sink type "s3" is not available: its plugin, of sinkwell-s3 1.0, {what}\n'
         f"    {advice}"
-    ]
+    )
 
 
 def load_error(path: Path) -> str:

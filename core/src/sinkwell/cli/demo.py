@@ -104,7 +104,7 @@ def _play(instance: Instance, calls: Sequence[Call]) -> list[Outcome]:
         task = progress.add_task("", total=len(calls) + 1)
         for call in calls:
             progress.update(task, description=f"the provider sends {call.what}")
-            answers.append(_post(instance.http, call, secret))
+            answers.append(_post(instance.public, call, secret))
             progress.advance(task)
         progress.update(task, description="files are delivered")
         _wait_delivered(instance)
@@ -112,7 +112,7 @@ def _play(instance: Instance, calls: Sequence[Call]) -> list[Outcome]:
     return _outcomes(instance, calls, answers)
 
 
-def _post(http: httpx.Client, call: Call, secret: str) -> httpx.Response:
+def _post(public: httpx.Client, call: Call, secret: str) -> httpx.Response:
     fields = {
         "callback_secret": secret if call.authentic else "a guess",
         "status": call.status,
@@ -122,7 +122,7 @@ def _post(http: httpx.Client, call: Call, secret: str) -> httpx.Response:
     parts: dict[str, tuple[str | None, str | bytes]] = {n: (None, v) for n, v in fields.items()}
     if call.body is not None:
         parts["file"] = (f"{call.token}.{call.format}", call.body)
-    return http.post("/callbacks/shotbot", files=parts)
+    return public.post("/callbacks/shotbot", files=parts)
 
 
 def _wait_delivered(instance: Instance) -> None:

@@ -19,6 +19,7 @@ import httpx
 from rich.markup import escape
 
 from sinkwell.cli.common import FILES_NAME, err, out
+from sinkwell.control import control_address
 
 _READY_WITHIN = 30.0
 _STOPPED_WITHIN = 10.0
@@ -38,7 +39,10 @@ class Instance:
     """A running Sinkwell with its embedded default."""
 
     data_dir: Path
-    http: httpx.Client
+    public: httpx.Client
+    """Where providers call."""
+    control: httpx.Client
+    """Its control socket: whoever may listen on that port, this is the instance."""
 
     @property
     def root(self) -> Path:
@@ -47,7 +51,7 @@ class Instance:
 
     def rows(self, what: str) -> list[dict[str, Any]]:
         """Return what the API lists: ``deliveries``, ``events``."""
-        return list(self.http.get(f"/api/v1/{what}").raise_for_status().json())
+        return list(self.control.get(f"/api/v1/{what}").raise_for_status().json())
 
 
 @contextmanager
@@ -79,6 +83,7 @@ def throwaway_instance(directory: Path) -> Generator[Instance, None, None]:
     """
     port = _free_port()
     data_dir = directory / _DATA_NAME
+    data_dir.mkdir(mode=0o700)
     command = [sys.executable, "-m", "sinkwell", "serve", "--quiet"]
     with (directory / _LOG_NAME).open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - it is ourselves
@@ -91,13 +96,19 @@ def throwaway_instance(directory: Path) -> Generator[Instance, None, None]:
             start_new_session=True,  # so that Ctrl-C reaches this process alone, which ends both
         )
     try:
-        with httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=_PATIENCE
-        ) as http:
-            _wait_ready(process, http)
-            yield Instance(data_dir, http)
+        with (
+            control_address(data_dir) as address,
+            _client("http://sinkwell", httpx.HTTPTransport(uds=address)) as control,
+            _client(f"http://127.0.0.1:{port}", httpx.HTTPTransport()) as public,
+        ):
+            _wait_ready(process, control)
+            yield Instance(data_dir, public, control)
     finally:
         _stop(process)
+
+
+def _client(base_url: str, transport: httpx.HTTPTransport) -> httpx.Client:
+    return httpx.Client(base_url=base_url, transport=transport, timeout=_PATIENCE, trust_env=False)
 
 
 def _free_port() -> int:
@@ -106,14 +117,14 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_ready(process: subprocess.Popen[bytes], http: httpx.Client) -> None:
+def _wait_ready(process: subprocess.Popen[bytes], control: httpx.Client) -> None:
     until = time.monotonic() + _READY_WITHIN
     with out.status("an instance starts"):
         while time.monotonic() < until:
             if process.poll() is not None:
                 raise ThrowawayError(f"the instance ended with exit code {process.returncode}")
             with suppress(httpx.ConnectError):  # it does not listen yet
-                if http.get("/readyz").is_success:
+                if control.get("/readyz").is_success:
                     return
             time.sleep(_POLL)
     raise ThrowawayError(f"the instance was not ready within {_READY_WITHIN:g} s")

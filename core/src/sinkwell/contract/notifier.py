@@ -34,7 +34,7 @@ class NotifierContext:
     """The ``NAME`` of its section ``[notifiers.NAME]``, for messages."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NotifierType(Generic[SettingsT]):
     """A kind of notifier, as a plugin registers it."""
 

@@ -7,6 +7,7 @@ checks only what types cannot say, in ``__post_init__``, by raising ``ValueError
 """
 
 import hmac
+import math
 from enum import Enum
 from typing import Any
 
@@ -128,7 +129,7 @@ _SIZES |= {f"{p}ib": 1024**n for n, p in enumerate("kmgt", 1)}
 
 
 def _quantity(value: Any, units: dict[str, float] | dict[str, int], expected: str) -> float:
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf:
         return value
     if isinstance(value, str):
         text = value.strip().lower()
@@ -138,6 +139,6 @@ def _quantity(value: Any, units: dict[str, float] | dict[str, int], expected: st
             amount = float(number)
         except ValueError:
             amount = -1.0
-        if unit in units and 0 <= amount < float("inf"):
+        if unit in units and 0 <= amount < math.inf:
             return amount * units[unit]
     raise ValueError(f"expected {expected}, got {value!r}")

@@ -129,7 +129,7 @@ class SinkContext:
     run_blocking: RunBlocking
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SinkType(Generic[SettingsT]):
     """A kind of sink, as a plugin registers it."""
 

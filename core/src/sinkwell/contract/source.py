@@ -98,7 +98,7 @@ class SourceContext:
     """The ``NAME`` of its section ``[sources.NAME]``, for messages."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SourceType(Generic[SettingsT]):
     """A kind of source, as a plugin registers it."""
 

@@ -107,8 +107,8 @@ class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """``normal`` may lose the newest answered callbacks in a power cut: for test controls."""
 
     def __post_init__(self) -> None:
-        if self.url is not None and not self.url.startswith(("sqlite:", "sqlite+")):
-            raise ValueError('url must begin with "sqlite:", as no other database can be used yet')
+        if self.url is not None:
+            raise ValueError("url cannot be set yet: the ledger is SQLite, in the data directory")
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
