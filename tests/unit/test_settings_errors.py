@@ -147,7 +147,7 @@ sinkwell.toml:2: reserve in [spool]: expected a size such as 1048576, "200 KB" o
 [spool]
 reserve = inf
 -----
-sinkwell.toml:2: reserve in [spool]: expected a finite number, found infinity
+sinkwell.toml:2: reserve in [spool]: expected a size such as 1048576, "200 KB" or "1 MiB", found a number
 =====
 [sinks.disk]
 type = "disk"

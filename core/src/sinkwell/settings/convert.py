@@ -151,8 +151,6 @@ def _decode_discreetly(kind: type, value: object) -> object:
     """Like ``decode_custom``, but the error tells what sort of value it was, not the value."""
     try:
         return decode_custom(kind, value)
-    except OverflowError:
-        raise ValueError("expected a finite number, found infinity") from None
     except ValueError as error:
         expected = str(error).partition(", got ")[0]
         raise ValueError(f"{expected}, found {_describe(value)}") from None
