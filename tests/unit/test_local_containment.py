@@ -162,7 +162,20 @@ def test_a_directory_that_was_removed_is_made_and_fsynced_again(
     monkeypatch.setattr(os, "fsync", lambda fd: synced.append(path_of(fd)))
 
     os.close(directories.open_or_make(root, b"a/new"))
-    assert [Path(path).name for path in synced] == ["a"]
+    assert [Path(path).name for path in synced] == ["root", "a"]
+
+
+def test_a_directory_that_is_made_again_on_the_way_is_fsynced_again(
+    root: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directories = Directories(by_openat2, 0o700)
+    os.close(directories.open_or_make(root, b"a/new"))
+    (tmp_path / "root" / "a" / "new").rmdir()
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(path_of(fd)))
+
+    os.close(directories.open_or_make(root, b"a/new/deep"))
+    assert [Path(path).name for path in synced] == ["a", "new"]
 
 
 def test_what_failed_to_become_durable_is_fsynced_by_the_next_one(

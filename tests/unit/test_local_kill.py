@@ -38,6 +38,19 @@ threads[0].join()
 """
 
 
+def kill_a_writer(after: float, root: Path, spool: Path, seed: str, size: int) -> None:
+    """Start a process that puts without end, and kill it ``after`` seconds."""
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(root), str(spool), seed, str(size)],
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"putting\n"
+        time.sleep(after)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+
+
 @pytest.mark.parametrize("kills", [8, pytest.param(200, marks=pytest.mark.soak)])
 async def test_a_killed_process_leaves_no_partial_file_and_its_leftovers_are_swept(
     tmp_path: Path, kills: int
@@ -52,15 +65,7 @@ async def test_a_killed_process_leaves_no_partial_file_and_its_leftovers_are_swe
 
     left = files = 0
     for kill in range(kills):
-        with subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(root), str(spool), str(kill), str(size)],
-            stdout=subprocess.PIPE,
-        ) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"putting\n"
-            time.sleep(chosen.uniform(0.02, 0.12))
-            process.kill()
-        assert process.returncode == -signal.SIGKILL
+        kill_a_writer(chosen.uniform(0.02, 0.12), root, spool, str(kill), size)
         left += len(aside(root))
         for key, payload in stored(root / str(kill)).items():
             assert key.endswith(hashlib.sha256(payload).hexdigest()), f"{key} is partial"

@@ -16,6 +16,7 @@ from local_support import (
     blob_of,
     delete,
     local_sink,
+    path_of,
     read,
     root_on,
     settings_for,
@@ -81,6 +82,13 @@ async def test_a_root_is_made_with_all_above_it(root: Path, blob: Blob) -> None:
     assert stored(deep) == {"a": PAYLOAD}
     for made in (root, root / "one", deep):
         assert made.stat().st_mode & 0o7777 == 0o750
+
+
+async def test_a_root_that_is_made_is_durable(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(path_of(fd)))
+    async with local_sink(root / "one" / "two"):
+        assert synced == [str(root.parent), str(root), str(root / "one")]
 
 
 async def test_a_root_that_is_there_keeps_its_mode(root: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from local_support import (
@@ -175,3 +176,45 @@ async def test_a_cancelled_put_leaves_nothing_or_the_complete_file(
         go_on.set()
     assert stored(root) == ({} if fails else {KEY: bytes_of(blob)})
     assert aside(root) == []
+
+
+@pytest.mark.parametrize("choice", list(IfPresent))
+async def test_a_parent_that_becomes_a_link_during_the_write_is_refused(
+    root: Path, blob: Blob, tmp_path: Path, choice: IfPresent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    write = staging.write
+
+    def swap(fd: int, data: memoryview) -> None:
+        write(fd, data)
+        (root / "a").rename(root / "moved")
+        (root / "a").symlink_to(outside)
+
+    async with local_sink(root) as sink:
+        await sink.put(blob, "a/first", if_present=choice)
+        monkeypatch.setattr(staging, "write", swap)
+        with pytest.raises(RejectedError, match="symbolic link"):
+            await sink.put(blob, "a/second", if_present=choice)
+    assert list(outside.iterdir()) == []
+    assert stored(root) == {"moved/first": bytes_of(blob)}
+    assert aside(root) == []
+
+
+async def test_a_parent_that_becomes_a_link_at_the_last_moment_is_not_followed(
+    root: Path, blob: Blob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    link = os.link
+
+    def swap(*names: bytes, **fds: Any) -> None:
+        (root / "a").rename(root / "moved")
+        (root / "a").symlink_to(outside)
+        link(*names, **fds)
+
+    async with local_sink(root) as sink:
+        monkeypatch.setattr(os, "link", swap)
+        await sink.put(blob, "a/b", if_present=KEEP)
+    assert list(outside.iterdir()) == []
+    assert (root / "moved" / "b").read_bytes() == bytes_of(blob)

@@ -68,7 +68,7 @@ class Store:
 
     async def reconcile(self) -> Reconciled:
         """Bring spool and ledger together, as every start must."""
-        await self.ledger.take_over(longest_wait=self.retry.cap)
+        await self.ledger.take_over(self.retry.longest_wait)
         return await reconcile(self.spool, self.ledger, self.planner, self.admission, self.threads)
 
 

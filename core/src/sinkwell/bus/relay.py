@@ -13,6 +13,7 @@ from typing import Protocol
 
 import structlog
 
+from sinkwell.calls import within
 from sinkwell.contract import Event, Notifier, RejectedError, SinkError, TransientError
 from sinkwell.outage import LedgerUnavailableError
 
@@ -20,6 +21,8 @@ _AT_ONCE = 500
 _COALESCE = 0.05
 _SAVE_AFTER = 1.0
 _FIRST_WAIT, _LAST_WAIT = 1.0, 300.0
+_LONGEST_CALL = 60.0
+_CLOSING = 2.0
 
 log = structlog.get_logger()
 
@@ -101,8 +104,8 @@ class _Follower:
                 self.woken.clear()
                 await self._tell_pending()
                 await self._until_news()
-            except (LedgerUnavailableError, SinkError) as error:
-                log.warning("notifications wait", notifier=self._listener.name, error=str(error))
+            except Exception as error:  # noqa: BLE001 - a plugin's bug must not end its neighbours
+                self._say_why_it_waits(error)
                 await asyncio.sleep(wait)
                 wait = min(_LAST_WAIT, wait * 2)
             else:
@@ -114,19 +117,29 @@ class _Follower:
             async with asyncio.timeout(grace):
                 await self._tell_pending()
                 await self._save()
-        except (TimeoutError, LedgerUnavailableError, SinkError):
-            log.warning("some events are told after the next start", notifier=self._listener.name)
-        if self._notifier is not None:
-            await self._notifier.close()
+            if self._notifier is not None:
+                await within(_CLOSING, self._notifier.close())
+        except Exception as error:  # noqa: BLE001 - nothing of a plugin's keeps us from ending
+            self._say_why_it_waits(error)
+
+    def _say_why_it_waits(self, error: Exception) -> None:
+        known = isinstance(error, LedgerUnavailableError | SinkError)
+        log.warning(
+            "notifications wait",
+            notifier=self._listener.name,
+            error=str(error) if known else f"it raised {type(error).__name__}",
+        )
 
     async def _tell_pending(self) -> None:
         if self._notifier is None:
-            self._notifier = await self._listener.open()
+            self._notifier = await within(_LONGEST_CALL, self._listener.open())
         while events := await self._log.events_after(self._told, _AT_ONCE):
             for event in events:
                 if self._listener.wants(event):
                     await self._tell(self._notifier, event)
                 self._told = event.position
+            if asyncio.get_running_loop().time() >= self._save_at:
+                await self._save()
 
     async def _until_news(self) -> None:
         """Wait for news, and now and then keep how far the notifier was told.
@@ -154,7 +167,7 @@ class _Follower:
         wait = _FIRST_WAIT
         while True:
             try:
-                await notifier.notify(event)
+                await within(_LONGEST_CALL, notifier.notify(event))
             except RejectedError as error:
                 log.error(
                     "a notifier rejects an event",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import rich_click as click
 import uvloop
+from rich.markup import escape
 
 from sinkwell.cli.common import (
     SECRET_NAME,
@@ -23,6 +24,7 @@ from sinkwell.cli.common import (
 )
 from sinkwell.ledger.database import LedgerOwnedError
 from sinkwell.logs import configure, secrets_in
+from sinkwell.memory import keep_buffers
 from sinkwell.outage import LedgerUnavailableError
 from sinkwell.plugins import Registry
 from sinkwell.runtime import installed_plugins, running
@@ -54,6 +56,7 @@ def serve(
             f"cannot listen on {settings.server.host} port {settings.server.port}: "
             f"{error.strerror}. Choose another with --port."
         )
+    keep_buffers()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, registry, public, welcome=not quiet))
@@ -95,20 +98,22 @@ def _welcome(settings: Settings, public: socket.socket) -> None:
     for name in settings.sources:
         out.print(f"  Callback URL  [bold cyan]{base}/callbacks/{name}[/]", soft_wrap=True)
     if settings.path is None:
-        secret_file = _shown(settings.data_dir / SECRET_NAME)
+        secret_file = _nearest(settings.data_dir / SECRET_NAME)
         secret = (settings.data_dir / SECRET_NAME).read_text().strip()
-        out.print(f"  Secret        [bold]{secret}[/]  (kept in {secret_file})", soft_wrap=True)
+        kept = escape(f"(kept in {secret_file})")
+        out.print(f"  Secret        [bold]{secret}[/]  {kept}", soft_wrap=True)
     for name, sink in settings.sinks.items():
         root = getattr(sink, "root", None)
-        place = _shown(Path(root)) if sink.type == "local" and root else f"sink {name}"
-        out.print(f"  Files         {place}", soft_wrap=True)
+        place = _nearest(Path(root)) if sink.type == "local" and root else f"sink {name}"
+        out.print(f"  Files         {escape(str(place))}", soft_wrap=True)
     out.print(f"  Dashboard     [cyan]{base}/[/]")
     if settings.path is None:
-        sample = _sample(settings.data_dir)
+        proof = shlex.quote(f"callback_secret=<{secret_file}")
+        picture = shlex.quote(f"file=@{_nearest(_sample(settings.data_dir))}")
         out.print("\nTry it, in another terminal:\n")
         command = (
-            f"curl -F callback_secret='<{secret_file}' -F status=OK -F token=$(date +%s) "
-            f"-F format=png -F file=@{_shown(sample)} {base}/callbacks/shotbot"
+            f"curl -F {proof} -F status=OK -F token=$(date +%s) -F format=png -F {picture} "
+            f"{shlex.quote(f'{base}/callbacks/shotbot')}"
         )
         out.print(f"  {command}\n", soft_wrap=True, markup=False)
     sys.stdout.flush()
@@ -122,13 +127,10 @@ def _sample(data_dir: Path) -> Path:
     return path
 
 
-def _shown(path: Path) -> str:
-    """Return a path as it is best pasted: relative where it lies below this directory."""
-    try:
-        path = path.absolute().relative_to(Path.cwd())
-    except ValueError:
-        path = path.absolute()
-    return shlex.quote(str(path))
+def _nearest(path: Path) -> Path:
+    """Return a path as it is best read: relative where it lies below this directory."""
+    path = path.absolute()
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _leave_stuck_threads() -> None:

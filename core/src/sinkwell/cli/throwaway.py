@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -21,6 +21,7 @@ from rich.markup import escape
 from sinkwell.cli.common import FILES_NAME, err, out
 from sinkwell.control import control_address
 
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _READY_WITHIN = 30.0
 _STOPPED_WITHIN = 10.0
 _PATIENCE = 30.0
@@ -57,22 +58,42 @@ class Instance:
 @contextmanager
 def throwaway_directory(prefix: str, *, keep: bool) -> Generator[Path, None, None]:
     """Make a directory, and remove it however this process is asked to end."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in _ENDINGS:
         signal.signal(number, _interrupt)
-    directory = Path(tempfile.mkdtemp(prefix=prefix))
-    try:
+    with ExitStack() as stack:
+        with _interrupted_later():
+            directory = Path(tempfile.mkdtemp(prefix=prefix))
+            stack.callback(_keep if keep else _remove, directory)
         yield directory
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient Ctrl-C more leaves nothing
-        if keep:
-            place = escape(str(directory / _DATA_NAME))
-            out.print(f"\nKept; look into it: sinkwell files --data-dir {place}", soft_wrap=True)
-        else:
-            shutil.rmtree(directory)
+
+
+def _keep(directory: Path) -> None:
+    place = escape(str(directory / _DATA_NAME))
+    out.print(f"\nKept; look into it: sinkwell files --data-dir {place}", soft_wrap=True)
+
+
+def _remove(directory: Path) -> None:
+    with _interrupted_later():
+        shutil.rmtree(directory)
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+@contextmanager
+def _interrupted_later() -> Generator[None, None, None]:
+    """Let the block come to its end before an interruption is heard."""
+    asked: list[int] = []
+    for number in _ENDINGS:
+        signal.signal(number, lambda number, _: asked.append(number))
+    try:
+        yield
+    finally:
+        for number in _ENDINGS:
+            signal.signal(number, _interrupt)
+    if asked:
+        raise KeyboardInterrupt
 
 
 @contextmanager
@@ -85,26 +106,26 @@ def throwaway_instance(directory: Path) -> Generator[Instance, None, None]:
     data_dir = directory / _DATA_NAME
     data_dir.mkdir(mode=0o700)
     command = [sys.executable, "-m", "sinkwell", "serve", "--quiet"]
-    with (directory / _LOG_NAME).open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - it is ourselves
-            [*command, "--host", "127.0.0.1", "--port", str(port), "--data-dir", str(data_dir)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            # What is set for the user's own instance is not meant for this one.
-            env={k: v for k, v in os.environ.items() if not k.startswith("SINKWELL_")},
-            start_new_session=True,  # so that Ctrl-C reaches this process alone, which ends both
-        )
-    try:
-        with (
-            control_address(data_dir) as address,
-            _client("http://sinkwell", httpx.HTTPTransport(uds=address)) as control,
-            _client(f"http://127.0.0.1:{port}", httpx.HTTPTransport()) as public,
-        ):
+    place = ["--host", "127.0.0.1", "--port", str(port), "--data-dir", str(data_dir)]
+    # What is set for the user's own instance is not meant for this one.
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("SINKWELL_")}
+    with ExitStack() as stack:
+        with _interrupted_later(), (directory / _LOG_NAME).open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603 - it is ourselves
+                [*command, *place],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environ,
+                start_new_session=True,  # Ctrl-C reaches this process alone, which ends both
+            )
+            stack.callback(_stop, process)
+        address = stack.enter_context(control_address(data_dir))
+        control = _client("http://sinkwell", httpx.HTTPTransport(uds=address))
+        public = _client(f"http://127.0.0.1:{port}", httpx.HTTPTransport())
+        with control, public:
             _wait_ready(process, control)
             yield Instance(data_dir, public, control)
-    finally:
-        _stop(process)
 
 
 def _client(base_url: str, transport: httpx.HTTPTransport) -> httpx.Client:

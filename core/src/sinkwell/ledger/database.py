@@ -3,15 +3,14 @@
 import fcntl
 import os
 import sqlite3
+from contextlib import ExitStack
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
 
+from sinkwell.ledger.migrations import NEWEST
 from sinkwell.outage import LedgerUnavailableError
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -76,17 +75,13 @@ def open_for_writing(path: Path, *, synchronous: str = "full") -> Engine:
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    try:
-        migrate(engine)
-    except DBAPIError as error:
-        engine.dispose()
-        raise unavailable(error, "opened") from error
-    except CommandError as error:
-        engine.dispose()
-        raise LedgerUnavailableError(
-            f"the ledger {path} has tables that this Sinkwell does not know ({error}); "
-            "run the newer Sinkwell that made them"
-        ) from error
+    with ExitStack() as on_failure:
+        on_failure.callback(engine.dispose)
+        try:
+            migrate(engine)
+        except DBAPIError as error:
+            raise unavailable(error, "opened") from error
+        on_failure.pop_all()
     return engine
 
 
@@ -121,10 +116,32 @@ def open_for_reading(path: Path) -> Engine:
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the schema to the newest revision."""
+    """Bring the schema to the newest revision.
+
+    Alembic is imported only when there is something to do: a start after a crash must be quick.
+    """
+    if _revision(engine) == NEWEST:
+        return
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
     config = Config()
     config.set_main_option("script_location", "sinkwell.ledger:migrations")
     config.set_main_option("path_separator", "os")
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise LedgerUnavailableError(
+                f"the ledger has tables that this Sinkwell does not know ({error}); "
+                "run the newer Sinkwell that made them"
+            ) from error
+
+
+def _revision(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

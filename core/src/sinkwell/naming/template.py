@@ -19,6 +19,7 @@ LONGEST_KEY = 900
 
 MOST_SEGMENTS = 32
 
+_EXAMPLE = "{source}/{yyyy}/{mm}/{dd}/{id}.{ext}"
 _TOKEN = re.compile(r"\{(?P<name>[^{}]*)\}|(?P<brace>[{}])|(?P<literal>[^{}]+)")
 _FOREIGN = re.compile(r"[^A-Za-z0-9._=-]")
 
@@ -48,6 +49,8 @@ class Template:
 
         Raises ``TemplateError``.
         """
+        if not text:
+            raise TemplateError(f'the key template is empty: write one such as "{_EXAMPLE}"')
         raws = text.split("/")
         segments: list[tuple[Part, ...]] = []
         at = 0
@@ -88,8 +91,6 @@ def _error(text: str, at: int, what: str, cure: str) -> TemplateError:
 
 def _check(text: str, at: int, raw: str) -> None:
     """Refuse a segment that no value could make a good one."""
-    if not text:
-        raise TemplateError('the key template is empty: write one such as "{yyyy}/{mm}/{id}.{ext}"')
     if not raw:
         where = "starts the key" if at == 0 else "ends the key" if at == len(text) else "is doubled"
         raise _error(text, max(0, at - 1), f'a "/" that {where}', "remove it")

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from litestar import Router, get, post
 from litestar.exceptions import ClientException, NotFoundException
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.types import Guard
 
 from sinkwell.delivery.model import State
@@ -13,9 +13,10 @@ from sinkwell.ledger.ledger import Ledger
 from sinkwell.ledger.reads import AttemptView, DeliveryView, FileView, Filter
 from sinkwell.ledger.upkeep import NotRetriableError
 
-Limit = Annotated[int, Parameter(ge=1, le=1000, description="The most rows to return.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="The most rows to return.")]
 Before = Annotated[
-    str | None, Parameter(description="Only rows with a lower id: the last one of the page before.")
+    str | None,
+    QueryParameter(description="Only rows with a lower id: the last one of the page before."),
 ]
 FileState = Literal["open", "finished", "failed", "unrouted", "quarantined"]
 
@@ -25,9 +26,9 @@ def api_router(ledger: Ledger, wake: Callable[[str], None], guard: Guard) -> Rou
 
     @get("/files", summary="Files, the newest first")
     async def list_files(
-        in_state: Annotated[FileState | None, Parameter(query="state")] = None,
-        source: str | None = None,
-        token: str | None = None,
+        in_state: Annotated[FileState | None, QueryParameter(name="state")] = None,
+        source: FromQuery[str | None] = None,
+        token: FromQuery[str | None] = None,
         limit: Limit = 100,
         before: Before = None,
     ) -> list[FileView]:
@@ -36,17 +37,17 @@ def api_router(ledger: Ledger, wake: Callable[[str], None], guard: Guard) -> Rou
         )
 
     @get("/files/{file_id:str}", summary="One file")
-    async def show_file(file_id: str) -> FileView:
+    async def show_file(file_id: FromPath[str]) -> FileView:
         found = await ledger.list_files(Filter(file_id=file_id, limit=1))
         return _only(found, f"There is no file {file_id}.")
 
     @get("/deliveries", summary="Deliveries, the newest first")
     async def list_deliveries(
-        in_state: Annotated[State | None, Parameter(query="state")] = None,
-        source: str | None = None,
-        sink: str | None = None,
-        file_id: str | None = None,
-        token: str | None = None,
+        in_state: Annotated[State | None, QueryParameter(name="state")] = None,
+        source: FromQuery[str | None] = None,
+        sink: FromQuery[str | None] = None,
+        file_id: FromQuery[str | None] = None,
+        token: FromQuery[str | None] = None,
         limit: Limit = 100,
         before: Before = None,
     ) -> list[DeliveryView]:
@@ -63,11 +64,11 @@ def api_router(ledger: Ledger, wake: Callable[[str], None], guard: Guard) -> Rou
         )
 
     @get("/deliveries/{delivery_id:str}/attempts", summary="The tries of a delivery")
-    async def list_attempts(delivery_id: str) -> list[AttemptView]:
+    async def list_attempts(delivery_id: FromPath[str]) -> list[AttemptView]:
         return await ledger.list_attempts(delivery_id)
 
     @post("/deliveries/{delivery_id:str}/retry", status_code=202, summary="Try a final one again")
-    async def retry_delivery(delivery_id: str) -> dict[str, str]:
+    async def retry_delivery(delivery_id: FromPath[str]) -> dict[str, str]:
         try:
             sink = await ledger.retry(delivery_id)
         except LookupError as error:
@@ -79,7 +80,7 @@ def api_router(ledger: Ledger, wake: Callable[[str], None], guard: Guard) -> Rou
 
     @get("/events", summary="Events after a position, in order")
     async def list_events(
-        after: Annotated[int, Parameter(ge=0)] = 0, limit: Limit = 100
+        after: Annotated[int, QueryParameter(ge=0)] = 0, limit: Limit = 100
     ) -> list[dict[str, Any]]:
         return [event.as_dict() for event in await ledger.events_after(after, limit)]
 

@@ -213,13 +213,10 @@ class _Courteous:
         self._wire = wire
         self._protocol = protocol
         self._closing = False
+        self.write = wire.write  # spares the most used the way through __getattr__
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._wire, name)
-
-    def write(self, data: bytes) -> None:
-        if not self.is_closing():
-            self._wire.write(data)
 
     def is_closing(self) -> bool:
         return self._closing or self._wire.is_closing()

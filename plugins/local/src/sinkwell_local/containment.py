@@ -9,9 +9,8 @@ walk enters one directory at a time. Whatever is done then is done relative to t
 import errno
 import os
 import stat
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from sinkwell_local import syscalls
 
@@ -111,7 +110,7 @@ def make(parent: int, name: bytes, mode: int) -> bool:
 
 
 class Directories:
-    """The directories below the root of one sink, opened, and made durably where they lack."""
+    """The directories below the root of one sink: opened, or made durably."""
 
     REMEMBERED = 10_000
     """How many durable directories are remembered; then it starts afresh."""
@@ -119,22 +118,21 @@ class Directories:
     def __init__(self, opener: Opener, mode: int) -> None:
         self.open = opener
         self._mode = mode
-        self._lock = threading.Lock()
         self._durable: set[bytes] = set()
 
     def open_or_make(self, root: int, path: bytes) -> int:
         """Open the directory at ``path``, made if need be, its own entry durable.
 
-        One thread at a time: otherwise a second one could put a file into a directory that the
-        first has made but not fsynced, and promise what a power cut takes away. For the same
-        reason the first visit to a directory that stands already, perhaps made by a process that
-        was killed, fsyncs the way to it.
+        The first visit fsyncs the way to a directory even where it stands already: another
+        thread, or a process that was killed, may have made it a moment ago and not come to its
+        fsync, and a file in it would be promised that a power cut takes away.
         """
-        with self._lock:
-            if path in self._durable:
-                with suppress(FileNotFoundError):
-                    return self.open(root, path)
-            return self._walk_and_make(root, path)
+        if path in self._durable:
+            try:
+                return self.open(root, path)
+            except FileNotFoundError:  # somebody tidies up: trust nothing that is remembered
+                self._durable.clear()
+        return self._walk_and_make(root, path)
 
     def _walk_and_make(self, root: int, path: bytes) -> int:
         fd = os.dup(root)

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 async def open_local(settings: LocalSettings, context: SinkContext) -> Sink:
-    """Make the root where it lacks, sweep what killed processes left in it, and open the sink.
+    """Make the root where it is missing, sweep what killed processes left in it, and open the sink.
 
     Raises ``UnusableError`` when that cannot be done now.
     """
@@ -103,8 +103,6 @@ class _Reading:
     def piece(self) -> bytes:
         try:
             with self._busy:
-                if self._ended:
-                    return b""
                 if self._fd is None:
                     self._fd = self._store.read(self._key)
                 return os.read(self._fd, PIECE)

@@ -72,7 +72,7 @@ class Store:
 
     @classmethod
     def open(cls, settings: LocalSettings, name: str) -> Self:
-        """Make the root and ``.sinkwell`` where they lack; sweep what killed processes left."""
+        """Make the root and ``.sinkwell`` if need be; sweep what killed processes left."""
         root = Path(settings.root).absolute()
         _, directory_mode = settings.modes()
         missing = [path for path in (root, *root.parents) if not path.exists()]
@@ -82,7 +82,6 @@ class Store:
                 os.fsync(parent)
         with held(os.open(root, _DIRECTORY)) as fd:
             containment.make(fd, STAGING, 0o700)
-            os.fsync(fd)
             with held(containment.enter(fd, STAGING)) as aside:
                 staging.sweep(aside)
             return cls(settings, name, containment.best_opener(fd))
@@ -124,7 +123,7 @@ class Store:
         return Stat(found.st_size) if found and stat.S_ISREG(found.st_mode) else None
 
     def read(self, key: str) -> int:
-        """Open a stored file; the caller closes it. Raises ``RejectedError`` when it lacks."""
+        """Open a stored file; the caller closes it. Raises ``RejectedError`` when none is there."""
         label = self.label("reading", key)
         place = _place(key, label)
         with self.opened() as opened:
@@ -153,7 +152,7 @@ class Store:
                 raise
             raise UnusableError(
                 f"sink {self.name!r}: its root {self.root} is not there, or is not the directory "
-                f"that was opened: {STAGING.decode()!r} lacks in it. Mount its disk or bring it "
+                f"that was opened (it holds no {STAGING.decode()!r}). Mount its disk or bring it "
                 f"back; to go on with what is there now, start Sinkwell again."
             ) from error
 
