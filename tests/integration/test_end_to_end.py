@@ -1,6 +1,6 @@
 """A callback comes in, its file goes to the sink, an event goes out."""
 
-import datetime
+import datetime as dt
 
 from instances import Instance
 
@@ -14,7 +14,7 @@ def test_a_callback_becomes_a_file_under_the_key_of_the_seed(instance: Instance)
     assert instance.post(token, picture).status_code == 200
     instance.wait_drained()
 
-    today = datetime.datetime.now(datetime.UTC)
+    today = dt.datetime.now(dt.UTC)
     assert instance.stored() == {f"screenshots/{today:%Y/%m/%d}/{token}.png": picture}
     (delivery,) = instance.rows("deliveries")
     assert (delivery["token"], delivery["state"], delivery["attempts"]) == (token, "stored", 1)

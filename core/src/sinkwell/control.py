@@ -1,10 +1,12 @@
-"""The control socket: how commands reach the instance that runs on a data directory."""
+"""A data directory from outside: its ledger and the control socket of what runs on it."""
 
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+LEDGER_NAME = "ledger.sqlite3"
+"""The ledger's file in a data directory, by which commands know one."""
 _NAME = "control.sock"
 
 

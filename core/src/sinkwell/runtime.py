@@ -18,6 +18,7 @@ from sinkwell import notifiers, sources
 from sinkwell.bus.relay import Listener, Relay
 from sinkwell.clock import Clock
 from sinkwell.contract import NotifierContext, Sink, SinkContext, SourceContext
+from sinkwell.control import LEDGER_NAME
 from sinkwell.delivery.dispatch import Dispatch
 from sinkwell.delivery.plan import Planner, Route
 from sinkwell.delivery.schedule import RetryPolicy
@@ -40,7 +41,6 @@ from sinkwell.web.app import create_app, create_offline_app
 P = ParamSpec("P")
 T = TypeVar("T")
 
-LEDGER_NAME = "ledger.sqlite3"
 WORKERS_GRACE = 12.0
 _RELAY_GRACE = 3.0
 _SPOOL_THREADS = 16

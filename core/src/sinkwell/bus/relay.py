@@ -105,7 +105,7 @@ class _Follower:
                 await self._tell_pending()
                 await self._until_news()
             except Exception as error:  # noqa: BLE001 - a plugin's bug must not end its neighbours
-                self._say_why_it_waits(error)
+                self._warn("notifications wait", error)
                 await asyncio.sleep(wait)
                 wait = min(_LAST_WAIT, wait * 2)
             else:
@@ -114,21 +114,24 @@ class _Follower:
 
     async def finish(self, grace: float) -> None:
         try:
-            async with asyncio.timeout(grace):
-                await self._tell_pending()
-                await self._save()
-            if self._notifier is not None:
-                await within(_CLOSING, self._notifier.close())
-        except Exception as error:  # noqa: BLE001 - nothing of a plugin's keeps us from ending
-            self._say_why_it_waits(error)
+            await within(grace, self._tell_the_rest())
+        except Exception as error:  # noqa: BLE001 - it is told after the next start
+            self._warn("some events are told after the next start", error)
+        if self._notifier is None:
+            return
+        try:
+            await within(_CLOSING, self._notifier.close())
+        except Exception as error:  # noqa: BLE001 - a plugin's bug must not keep us from ending
+            self._warn("a notifier could not be closed", error)
 
-    def _say_why_it_waits(self, error: Exception) -> None:
-        known = isinstance(error, LedgerUnavailableError | SinkError)
-        log.warning(
-            "notifications wait",
-            notifier=self._listener.name,
-            error=str(error) if known else f"it raised {type(error).__name__}",
-        )
+    async def _tell_the_rest(self) -> None:
+        await self._tell_pending()
+        await self._save()
+
+    def _warn(self, what: str, error: Exception) -> None:
+        ours = isinstance(error, LedgerUnavailableError | SinkError)
+        text = str(error) if ours else f"it raised {type(error).__name__}"
+        log.warning(what, notifier=self._listener.name, error=text)
 
     async def _tell_pending(self) -> None:
         if self._notifier is None:

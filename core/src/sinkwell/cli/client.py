@@ -8,8 +8,7 @@ from typing import Any, cast
 import httpx
 
 from sinkwell.cli.common import fail
-from sinkwell.control import control_address
-from sinkwell.runtime import LEDGER_NAME, offline_api
+from sinkwell.control import LEDGER_NAME, control_address
 
 _TIMEOUT = 60.0
 _PAGE = 1000
@@ -67,6 +66,8 @@ async def connected(data_dir: Path) -> AsyncIterator[Api]:
             if await _answers(client):
                 yield Api(client)
                 return
+    from sinkwell.runtime import offline_api
+
     async with (
         offline_api(data_dir) as app,
         _client(httpx.ASGITransport(cast("Any", app))) as client,

@@ -12,7 +12,11 @@ from sinkwell.cli.listing import coloured, local_time, show
 
 @click.group(invoke_without_command=True)
 @settings_options
-@click.option("--state", help="pending, leased, stored, rejected, exhausted or cancelled.")
+@click.option(
+    "--state",
+    type=click.Choice(["pending", "leased", "stored", "rejected", "exhausted", "cancelled"]),
+    help="Only deliveries in this state.",
+)
 @click.option("--source", help="Only deliveries of this source's files.")
 @click.option("--sink", help="Only deliveries to this sink.")
 @click.option("--token", help="Only deliveries of this capture.")

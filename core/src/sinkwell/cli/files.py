@@ -11,7 +11,11 @@ from sinkwell.cli.listing import coloured, human_size, local_time, show
 
 @click.command()
 @settings_options
-@click.option("--state", help="open, finished, failed, unrouted or quarantined.")
+@click.option(
+    "--state",
+    type=click.Choice(["open", "finished", "failed", "unrouted", "quarantined"]),
+    help="Only files in this state.",
+)
 @click.option("--source", help="Only files of this source.")
 @click.option("--token", help="Only files of this capture.")
 @click.option("--limit", type=click.IntRange(min=1), help="How many; JSON shows all by default.")

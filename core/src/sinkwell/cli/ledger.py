@@ -7,8 +7,9 @@ from pathlib import Path
 import rich_click as click
 
 from sinkwell.cli.common import fail, load_settings, out, settings_options
+from sinkwell.control import LEDGER_NAME
 from sinkwell.ledger.database import LedgerOwnedError, Ownership
-from sinkwell.runtime import LEDGER_NAME, installed_plugins, opened
+from sinkwell.runtime import installed_plugins, opened
 
 _PARTS = ("", "-wal", "-shm")
 

@@ -1,5 +1,6 @@
 """Recording callbacks: deduplication, files, deliveries and events in one transaction."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -23,10 +24,11 @@ _encoder = msgspec.json.Encoder()
 _insert_callbacks = insert(callbacks)
 _insert_files = insert(files)
 _insert_deliveries = insert(deliveries)
-_standing = select(callbacks.c.source, callbacks.c.deduplication_key, callbacks.c.id).where(
+_standing = select(
+    callbacks.c.source, callbacks.c.deduplication_key, callbacks.c.id, callbacks.c.content
+).where(
     tuple_(callbacks.c.source, callbacks.c.deduplication_key).in_(bindparam("keys", expanding=True))
 )
-_digests = select(files.c.sha256).where(files.c.callback_id == bindparam("callback_id"))
 
 Row = dict[str, object]
 
@@ -56,27 +58,20 @@ def record_acceptances(
 ) -> Sequence[Recorded]:
     """Record callbacks whose files lie in the spool named; a repeat adds but an event."""
     standing = _find_standing(connection, [acceptance for _, acceptance in acceptances])
-    first_in_batch: dict[str, Acceptance] = {}
     results = []
     rows = _Rows()
     for spool_id, acceptance in acceptances:
-        key = (acceptance.source, acceptance.deduplication_key or "")
-        known = standing.get(key) if acceptance.deduplication_key else None
-        if known is not None:
-            first = first_in_batch.get(known)
-            digests = (
-                {manifest.sha256 for manifest, _ in first.files}
-                if first
-                else set(connection.execute(_digests, {"callback_id": known}).scalars())
-            )
-            rows.announced.append(_repeat(acceptance, known, digests))
-            results.append(Recorded(known, duplicate=True))
-            continue
-        if acceptance.deduplication_key:
-            standing[key] = acceptance.callback_id
-            first_in_batch[acceptance.callback_id] = acceptance
-        _add(rows, acceptance, spool_id)
-        results.append(Recorded(acceptance.callback_id, duplicate=False))
+        content = _content(acceptance)
+        known = standing.get(_key(acceptance))
+        if known is None:
+            standing[_key(acceptance)] = (acceptance.callback_id, content)
+            _add(rows, acceptance, spool_id, content)
+            results.append(Recorded(acceptance.callback_id, duplicate=False))
+        else:
+            first_id, first_content = known
+            repeat = _repeat(acceptance, first_id, same_content=content == first_content)
+            rows.announced.append((first_id, acceptance.received_at, repeat))
+            results.append(Recorded(first_id, duplicate=True))
     rows.write(connection)
     return results
 
@@ -89,12 +84,12 @@ def record_failures(
     results = []
     rows = _Rows()
     for failure in failures:
-        key = (failure.source, failure.deduplication_key or "")
-        if failure.deduplication_key and key in standing:
-            results.append(Recorded(standing[key], duplicate=True))
+        known = standing.get(_key(failure))
+        if known is not None:
+            results.append(Recorded(known[0], duplicate=True))
             continue
-        standing[key] = failure.callback_id
-        rows.callbacks.append(_callback_row(failure, succeeded=False))
+        standing[_key(failure)] = (failure.callback_id, None)
+        rows.callbacks.append(_callback_row(failure, content=None))
         fact = CallbackProviderFailed(
             callback_id=failure.callback_id,
             source=failure.source,
@@ -107,19 +102,29 @@ def record_failures(
     return results
 
 
+def _key(message: Acceptance | ProviderFailure) -> tuple[str, str]:
+    """Return what a repeat has in common; a message that has no repeats is its own."""
+    return message.source, message.deduplication_key or message.callback_id
+
+
+def _content(acceptance: Acceptance) -> str:
+    digests = "".join(manifest.sha256 for manifest, _ in acceptance.files)
+    return hashlib.sha256(digests.encode()).hexdigest()
+
+
 def _find_standing(
     connection: Connection, messages: Sequence[Acceptance | ProviderFailure]
-) -> dict[tuple[str, str], str]:
-    """Return the callbacks that these messages may repeat, by source and key."""
+) -> dict[tuple[str, str], tuple[str, str | None]]:
+    """Return id and content of callbacks that these messages repeat, by source and key."""
     keys = [(m.source, m.deduplication_key) for m in messages if m.deduplication_key]
     if not keys:
         return {}
     found = connection.execute(_standing, {"keys": keys})
-    return {(source, key): callback_id for source, key, callback_id in found}
+    return {(source, key): (callback_id, content) for source, key, callback_id, content in found}
 
 
-def _add(rows: _Rows, acceptance: Acceptance, spool_id: str) -> None:
-    rows.callbacks.append(_callback_row(acceptance, succeeded=True))
+def _add(rows: _Rows, acceptance: Acceptance, spool_id: str, content: str) -> None:
+    rows.callbacks.append(_callback_row(acceptance, content=content))
     fact = CallbackReceived(
         callback_id=acceptance.callback_id,
         source=acceptance.source,
@@ -137,14 +142,13 @@ def _add(rows: _Rows, acceptance: Acceptance, spool_id: str) -> None:
         )
 
 
-def _repeat(acceptance: Acceptance, known: str, digests: set[str]) -> eventlog.Announced:
-    fact = CallbackDuplicate(
-        callback_id=known,
+def _repeat(acceptance: Acceptance, first_id: str, *, same_content: bool) -> CallbackDuplicate:
+    return CallbackDuplicate(
+        callback_id=first_id,
         source=acceptance.source,
         provider_id=acceptance.provider_id,
-        same_content={manifest.sha256 for manifest, _ in acceptance.files} == digests,
+        same_content=same_content,
     )
-    return known, acceptance.received_at, fact
 
 
 def _accepted(manifest: Manifest, planned: Sequence[PlannedDelivery]) -> FileAccepted:
@@ -160,15 +164,16 @@ def _accepted(manifest: Manifest, planned: Sequence[PlannedDelivery]) -> FileAcc
     )
 
 
-def _callback_row(message: Acceptance | ProviderFailure, *, succeeded: bool) -> Row:
+def _callback_row(message: Acceptance | ProviderFailure, *, content: str | None) -> Row:
     return {
         "id": message.callback_id,
         "source": message.source,
         "deduplication_key": message.deduplication_key,
         "provider_id": message.provider_id,
         "provider_status": message.provider_status,
-        "succeeded": succeeded,
+        "succeeded": content is not None,
         "received_at": message.received_at,
+        "content": content,
     }
 
 

@@ -1,4 +1,8 @@
-"""The tables. Times are seconds since 1970, ids are text, structured values are JSON text."""
+"""The tables. Times are seconds since 1970, ids are text, structured values are JSON text.
+
+Every index is paid for by each callback, so there are only those that something on a file's way
+needs. SQLite keeps most tables by their primary key alone (``WITHOUT ROWID``): one tree, not two.
+"""
 
 from sqlalchemy import (
     BigInteger,
@@ -29,7 +33,10 @@ callbacks = Table(
     Column("provider_status", Text, nullable=False),
     Column("succeeded", Boolean, nullable=False),
     Column("received_at", Float(53), nullable=False),
+    # sha256 over the files' digests in their order: whether a repeat brings the same bytes
+    Column("content", String(64)),
     UniqueConstraint("source", "deduplication_key", name="one_callback_per_key"),
+    sqlite_with_rowid=False,
 )
 
 files = Table(
@@ -53,13 +60,13 @@ files = Table(
     # when the spool may let go of it; null while deliveries are open, and for unrouted files
     Column("release_at", Float(53)),
     Column("released", Boolean, nullable=False),
-    Index("files_callback", "callback_id"),
     Index(
         "files_release",
         "release_at",
-        sqlite_where=text("NOT released"),
-        postgresql_where=text("NOT released"),
+        sqlite_where=text("release_at IS NOT NULL AND NOT released"),
+        postgresql_where=text("release_at IS NOT NULL AND NOT released"),
     ),
+    sqlite_with_rowid=False,
 )
 
 deliveries = Table(
@@ -89,6 +96,7 @@ deliveries = Table(
         sqlite_where=text("due_at IS NOT NULL"),
         postgresql_where=text("due_at IS NOT NULL"),
     ),
+    sqlite_with_rowid=False,
 )
 
 attempts = Table(
@@ -102,12 +110,19 @@ attempts = Table(
     Column("outcome", String(16), nullable=False),
     Column("error", Text),
     Column("bytes", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 events = Table(
     "events",
     metadata,
-    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    # with SQLite's own name for it, the key is the row's number: no second tree
+    Column(
+        "position",
+        BigInteger().with_variant(Integer, "sqlite"),
+        primary_key=True,
+        autoincrement=False,
+    ),
     Column("id", String(32), nullable=False),
     Column("type", String(64), nullable=False),
     Column("at", Float(53), nullable=False),

@@ -89,7 +89,8 @@ class RetrySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     attempts: int = 12
     base: Duration = Duration(1)
-    """The first wait; each further one is twice as long, at most, up to ``cap``."""
+    """The longest first wait. The second is at most twice, the third 60 times as long, each
+    further one four times its predecessor, all up to ``cap``."""
     cap: Duration = Duration(6 * HOUR)
 
     def __post_init__(self) -> None:

@@ -39,9 +39,12 @@ def response(
 
 def on_http_exception(_: AnyRequest, error: HTTPException) -> Response[bytes]:
     """Show what Litestar refuses: unknown paths, wrong methods, bad parameters."""
-    slug = {404: "not-found", 405: "method-not-allowed", 401: "not-authorized"}.get(
-        error.status_code, "bad-request"
-    )
+    slug = {
+        404: "not-found",
+        405: "method-not-allowed",
+        409: "conflict",
+        401: "not-authorized",
+    }.get(error.status_code, "bad-request")
     detail = error.detail
     if isinstance(error.extra, list):
         detail += ": " + "; ".join(f"{e.get('key')}: {e.get('message')}" for e in error.extra)

@@ -20,8 +20,10 @@ def upgrade() -> None:
         sa.Column("provider_status", sa.Text(), nullable=False),
         sa.Column("succeeded", sa.Boolean(), nullable=False),
         sa.Column("received_at", sa.Float(precision=53), nullable=False),
+        sa.Column("content", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("source", "deduplication_key", name="one_callback_per_key"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "cursors",
@@ -37,7 +39,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "events",
-        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column(
+            "position",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("type", sa.String(length=64), nullable=False),
         sa.Column("at", sa.Float(precision=53), nullable=False),
@@ -67,15 +74,15 @@ def upgrade() -> None:
             ["callbacks.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
+        sqlite_with_rowid=False,
     )
-    op.create_index("files_callback", "files", ["callback_id"], unique=False)
     op.create_index(
         "files_release",
         "files",
         ["release_at"],
         unique=False,
-        sqlite_where=sa.text("NOT released"),
-        postgresql_where=sa.text("NOT released"),
+        sqlite_where=sa.text("release_at IS NOT NULL AND NOT released"),
+        postgresql_where=sa.text("release_at IS NOT NULL AND NOT released"),
     )
     op.create_table(
         "deliveries",
@@ -100,6 +107,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("file_id", "sink", name="one_delivery_per_sink"),
+        sqlite_with_rowid=False,
     )
     op.create_index(
         "deliveries_due",
@@ -123,5 +131,6 @@ def upgrade() -> None:
             ["deliveries.id"],
         ),
         sa.PrimaryKeyConstraint("delivery_id", "epoch"),
+        sqlite_with_rowid=False,
     )
     op.execute("INSERT INTO event_head (id, position) VALUES (1, 0)")

@@ -1,0 +1,169 @@
+"""The tables of the documentation agree with the code."""
+
+import ast
+import tomllib
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from documents import ROOT, tables
+
+from sinkwell.cli import COMMANDS
+from sinkwell.contract import NotifierSettings, SinkSettings, SourceSettings
+from sinkwell.contract.events import FACTS
+from sinkwell.contract.settings import decode_custom
+from sinkwell.delivery.model import State
+from sinkwell.delivery.schedule import RetryPolicy
+from sinkwell.naming.variables import VARIABLE_NAMES
+from sinkwell.settings.model import (
+    IntakeSettings,
+    LedgerSettings,
+    LogSettings,
+    RetrySettings,
+    Route,
+    ServerSettings,
+    Settings,
+    SpoolSettings,
+)
+from sinkwell.sources.shotbot import ShotbotSettings
+from sinkwell_local.settings import LocalSettings
+
+SETTINGS = tables(ROOT / "docs/settings.md")
+DELIVERY = tables(ROOT / "docs/delivery.md")
+PROBLEMS = tables(ROOT / "docs/problems.md")
+
+SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "[server]": ServerSettings,
+    "[spool]": SpoolSettings,
+    "[intake]": IntakeSettings,
+    "[retry]": RetrySettings,
+    "[ledger]": LedgerSettings,
+    "[log]": LogSettings,
+    "[sources.NAME]": SourceSettings,
+    'type = "shotbot"': ShotbotSettings,
+    "[sinks.NAME]": SinkSettings,
+    'type = "local"': LocalSettings,
+    "[notifiers.NAME]": NotifierSettings,
+    "[[routes]]": Route,
+}
+
+
+def own_fields(kind: type[msgspec.Struct]) -> list[msgspec.structs.FieldInfo]:
+    """Return the fields that a type adds to those of all sources, sinks or notifiers."""
+    bases = (SourceSettings, SinkSettings, NotifierSettings)
+    common = {
+        name
+        for base in bases
+        if issubclass(kind, base) and kind is not base
+        for name in base.__struct_fields__
+    }
+    return [field for field in msgspec.structs.fields(kind) if field.name not in common]
+
+
+@pytest.mark.parametrize(("heading", "kind"), SECTIONS.items(), ids=SECTIONS)
+def test_every_setting_is_documented_with_its_default(
+    heading: str, kind: type[msgspec.Struct]
+) -> None:
+    documented = {key.strip("`"): default for key, default, _ in SETTINGS[heading]}
+
+    assert [*documented] == [field.name for field in own_fields(kind)]
+    for field in own_fields(kind):
+        cell = documented[field.name]
+        if field.required:
+            assert cell == "required", field.name
+        elif field.default is None:
+            assert cell == "none", field.name
+        else:
+            written = tomllib.loads(f"value = {cell.strip('`')}")["value"]
+            value = msgspec.convert(written, field.type, dec_hook=decode_custom)
+            assert value == field.default, field.name
+
+
+def test_every_section_is_documented() -> None:
+    groups = {"sources": "[sources.NAME]", "sinks": "[sinks.NAME]", "routes": "[[routes]]"}
+    groups |= {"notifiers": "[notifiers.NAME]"}
+    of_the_loader = {"data_dir", "path", "warnings"}
+    for name in {*Settings.__struct_fields__} - of_the_loader:
+        assert groups.get(name, f"[{name}]") in SECTIONS
+    ((key, default, _),) = SETTINGS["Outside of any section"]
+    (data_dir,) = (f for f in msgspec.structs.fields(Settings) if f.name == "data_dir")
+    assert (key, default) == ("`data_dir`", f'`"{data_dir.default}"`')
+
+
+def test_every_variable_of_key_templates_is_documented() -> None:
+    documented = " ".join(name for name, _ in SETTINGS["Key templates"])
+
+    assert [name for name in VARIABLE_NAMES if f"{{{name}}}" not in documented] == []
+
+
+def test_the_documented_schedule_is_the_default_one() -> None:
+    settings = RetrySettings()
+    policy = RetryPolicy(settings.attempts, settings.base, settings.cap)
+    bounds: list[float] = []
+    for tries, bound in (line.strip("|").split("|") for line in _schedule_lines()):
+        first, _, last = tries.strip().partition(" to ")
+        bounds += [float(bound.strip().removesuffix(" s"))] * (int(last or first) - int(first) + 1)
+
+    assert bounds == [policy.bound(failed) for failed in range(1, policy.attempts)]
+    assert 29 < sum(bounds) / 3600 < 30
+
+
+def _schedule_lines() -> list[str]:
+    text = (ROOT / "docs/delivery.md").read_text()
+    return [line for line in text.splitlines() if line.startswith("| ") and line.endswith(" s |")]
+
+
+def test_every_state_is_documented() -> None:
+    assert [row[0].strip("`") for row in DELIVERY["States"]] == [*State]
+
+
+def test_every_event_is_documented() -> None:
+    assert {row[0].strip("`") for row in DELIVERY["Events"]} == {*FACTS}
+
+
+def test_every_command_is_in_the_readme() -> None:
+    documented = {row[0].strip("`").split()[1] for row in tables(ROOT / "README.md")["Commands"]}
+
+    assert documented == {*COMMANDS}
+
+
+def test_every_problem_is_documented_with_its_status() -> None:
+    documented = {
+        (row[0].strip("`"), int(status))
+        for rows in PROBLEMS.values()
+        for row in rows
+        for status in row[1].split(", ")
+    }
+    generic = {("bad-request", 400)}  # the slug of all other statuses
+
+    assert documented == {*_problems_in_code()} | generic
+
+
+def _problems_in_code() -> Iterator[tuple[str, int]]:
+    """Yield the name and status of each problem that stands in the code as literals."""
+    for path in (ROOT / "core/src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(
+                    func=ast.Name(id="Refusal" | "response") | ast.Attribute(attr="response"),
+                    args=[status, ast.Constant(value=str(slug)), *_],
+                ):
+                    yield slug, _status(status)
+                case ast.Dict(keys=[ast.Constant(value=int()), *_]):
+                    for key, value in zip(node.keys, node.values, strict=True):
+                        match key, value:
+                            case (
+                                ast.Constant(value=int(code)),
+                                ast.Constant(value=str(slug))
+                                | ast.Tuple(elts=[ast.Constant(value=str(slug)), *_]),
+                            ):
+                                yield slug, code
+
+
+def _status(node: ast.expr) -> int:
+    match node:
+        case ast.Constant(value=int(status)):
+            return status
+        case ast.Name(id=name):  # HTTP_500_INTERNAL_SERVER_ERROR
+            return int(name.split("_")[1])
+    raise AssertionError(f"a problem has no plain status: {ast.dump(node)}")
