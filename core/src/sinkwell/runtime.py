@@ -160,6 +160,7 @@ async def running(settings: Settings, registry: Registry) -> AsyncIterator[Lites
         for name, run in (
             ("relay", relay.run),
             ("spool keeper", keeper.run),
+            ("intake", intake.record_late),
             *((f"worker of sink {name}", worker.run) for name, worker in workers.items()),
         ):
             _keep_running(stack, name, run)

@@ -68,7 +68,6 @@ def _check_plugins(registry: Registry) -> list[Finding]:
 
 def _check_disk(settings: Settings) -> list[Finding]:
     try:
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         spool = Spool(settings.data_dir / "spool")
         try:
             spool.probe()

@@ -11,6 +11,7 @@ import msgspec
 import rich_click as click
 from rich.console import Console
 
+from sinkwell.directories import make_directory
 from sinkwell.naming import Template
 from sinkwell.plugins import Registry
 from sinkwell.settings import Settings, SettingsError, load
@@ -119,7 +120,7 @@ def fail(message: str, *, code: int = EXIT_FAILED) -> NoReturn:
 
 
 def _make_secret(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(path.parent)
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

@@ -132,8 +132,9 @@ class SinkWorker:
         return claims.next_due
 
     def _release_slot(self) -> None:
+        """Free a slot. A backlog is claimed by half the slots at a time: a claim is a commit."""
         self._free += 1
-        if self._backlog:
+        if self._backlog and 2 * self._free >= self.plan.concurrency:
             self._wake.set()
 
     def _ended(self, task: asyncio.Task[None]) -> None:

@@ -1,8 +1,10 @@
 """One callback: authenticated, spooled, recorded, and only then answered with yes."""
 
+import asyncio
+from collections import deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ParamSpec, TypeVar
 
 import structlog
@@ -30,6 +32,7 @@ from sinkwell.intake.refusals import forbidden, malformed, too_large
 from sinkwell.intake.sniff import sniff
 from sinkwell.intake.spool import Spool, SpoolWriter
 from sinkwell.naming import KeyValues
+from sinkwell.outage import LedgerUnavailableError
 from sinkwell.threads import Threads
 
 P = ParamSpec("P")
@@ -37,6 +40,7 @@ T = TypeVar("T")
 
 _WRITE_AT = 256 * 1024
 """So much of a file is collected before a thread writes it: smaller files take one hop."""
+_RECORD_AGAIN = 1.0
 
 log = structlog.get_logger()
 
@@ -72,6 +76,7 @@ class Intake:
         self._clock = clock
         self._threads = threads
         self._dispatch = dispatch
+        self._unrecorded: deque[Acceptance] = deque()
 
     async def receive(
         self, origin: OpenSource, headers: dict[str, str], receive_chunk: ReceiveChunk
@@ -91,6 +96,24 @@ class Intake:
             if not callback.succeeded:
                 return await self._journal.record_failure(self._failure(origin, callback))
             return await self._accept(origin, callback, body, room)
+
+    async def record_late(self) -> None:
+        """Record, until cancelled, what the ledger could not take when it came.
+
+        Its files would otherwise lie in the spool until the next start, and each time the sender
+        tries again one more. Just removing them would not be safe: a commit whose sync failed may
+        be found to stand after a crash. Once the callback is recorded, or found to be a repeat of
+        its sender's next try, that cannot be any more.
+        """
+        while True:
+            await asyncio.sleep(_RECORD_AGAIN)
+            try:
+                while self._unrecorded:
+                    await self._record(self._unrecorded[0])
+                    self._unrecorded.popleft()
+            except LedgerUnavailableError:
+                # Should one never be recordable, it holds up no other.
+                self._unrecorded.rotate(-1)
 
     def _new_writer(self) -> SpoolWriter:
         return SpoolWriter(self._spool, new_id("f"))
@@ -148,25 +171,34 @@ class Intake:
             manifest = await self._on_disk(incoming.writer.finish, incoming.drain(), draft)
             self._admission.keep(room, manifest.size)
             files.append((manifest, self._planner.plan(origin.name, key_values(manifest))))
+        acceptance = Acceptance(
+            callback_id=callback_id,
+            source=origin.name,
+            provider_id=callback.provider_id,
+            provider_status=callback.provider_status,
+            deduplication_key=callback.deduplication_key,
+            received_at=received_at,
+            files=tuple(files),
+        )
         # From here on the files stay whatever happens: if the ledger's answer is lost, the next
         # start finds out which of them it knows. Removing one that it knows would lose it.
-        with self._dispatch.hand_over((leased_file(file), plan) for file, plan in files) as over:
+        try:
+            return await self._record(acceptance)
+        except LedgerUnavailableError:
+            self._unrecorded.append(acceptance)
+            raise
+
+    async def _record(self, acceptance: Acceptance) -> Recorded:
+        """Record a callback and hand its files to the workers; the files of a repeat go."""
+        files = ((leased_file(manifest), planned) for manifest, planned in acceptance.files)
+        with self._dispatch.hand_over(files) as over:
             recorded = await self._journal.record_acceptance(
-                Acceptance(
-                    callback_id=callback_id,
-                    source=origin.name,
-                    provider_id=callback.provider_id,
-                    provider_status=callback.provider_status,
-                    deduplication_key=callback.deduplication_key,
-                    received_at=received_at,
-                    files=tuple(files),
-                    leases=over.leases,
-                )
+                replace(acceptance, leases=over.leases)
             )
             if not recorded.duplicate:
                 over.begin()
         if recorded.duplicate:
-            for manifest, _ in files:
+            for manifest, _ in acceptance.files:
                 self._spool.release(manifest.file_id)
                 self._admission.used -= manifest.size
         return recorded

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import msgspec
 
+from sinkwell.directories import make_directory, sync_directory
 from sinkwell.intake.manifest import Manifest, encode_trailer
 from sinkwell.intake.sync import SharedSync
 
@@ -41,7 +42,7 @@ class Spool:
         self.files = directory / "files"
         self.quarantined = directory / "quarantine"
         for path in (directory, self.tmp, self.files, self.quarantined):
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(path)
         self.id = self._persistent_id()
         self.tmp_fd = os.open(self.tmp, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self.files_fd = os.open(self.files, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -102,11 +103,8 @@ class Spool:
             with fresh.open() as file:
                 os.fsync(file.fileno())
             fresh.rename(path)
-            fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+        # Always: the process before may have been killed just before it did.
+        sync_directory(self.directory)
         return path.read_text().strip()
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
 
+from sinkwell.directories import make_directory
 from sinkwell.ledger.migrations import NEWEST
 from sinkwell.outage import LedgerUnavailableError
 
@@ -30,7 +31,7 @@ class Ownership:
 
     def __init__(self, data_dir: Path) -> None:
         """Take the lock. Raises ``LedgerOwnedError`` when another process holds it."""
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(data_dir)
         self._fd = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

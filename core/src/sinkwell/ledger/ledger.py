@@ -18,6 +18,8 @@ from sinkwell.ledger.database import open_for_reading, open_for_writing, unavail
 from sinkwell.ledger.leases import Claim, Retention
 from sinkwell.ledger.writer import Writer
 
+_SHORT_PATIENCE = 0.005
+"""How long, in seconds, an idle worker may wait for a commit to share."""
 _PATIENCE = 0.02
 """How long, in seconds, what nobody waits for may wait for a commit to share."""
 
@@ -74,7 +76,7 @@ class Ledger:
     async def claim(self, sink: str, *, limit: int, lease_for: float) -> Claims:
         """Lease deliveries of a sink that are due, the longest due first."""
         wanted = Claim(sink, self._spool_id, self._clock.now(), limit, lease_for)
-        return await self._writer.write(leases.claim, wanted)
+        return await self._writer.write(leases.claim, wanted, patience=_SHORT_PATIENCE)
 
     async def settle(self, settlement: Settlement) -> Settled:
         """Write the outcome of an attempt, if the lease still holds."""

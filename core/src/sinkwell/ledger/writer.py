@@ -31,6 +31,10 @@ Function = Callable[[Connection, Sequence[A]], Sequence[R]]
 """Carries out commands of one kind within a transaction; one result for each argument."""
 
 _MOST_TOGETHER = 512
+_GATHERING = 0.004
+"""How long, in seconds, a commit waits for company when the one before had some: PostgreSQL's
+``commit_delay`` and ``commit_siblings``. A commit costs as much as the work of several callbacks,
+and a sender that is alone never waits."""
 
 
 @dataclass(slots=True)
@@ -41,6 +45,7 @@ class _Command:
     loop: asyncio.AbstractEventLoop
     result: object = None
     error: Exception | None = None
+    patient: bool = False
 
 
 class Writer:
@@ -72,7 +77,8 @@ class Writer:
         with self._condition:
             if self._closed:
                 raise LedgerUnavailableError("the ledger is closed")
-            self._waiting.append(_Command(function, argument, future, loop))
+            command = _Command(function, argument, future, loop, patient=patience > 0)
+            self._waiting.append(command)
             commit_by = time.monotonic() + patience
             if commit_by < self._commit_by:
                 self._commit_by = commit_by
@@ -88,19 +94,27 @@ class Writer:
         self._connection.close()
 
     def _run(self) -> None:
+        crowded = False
         while True:
+            self._until_due()
+            if crowded:
+                time.sleep(_GATHERING)
             with self._condition:
-                while not self._closed and (wait := self._commit_by - time.monotonic()) > 0:
-                    self._condition.wait(None if wait == math.inf else wait)
                 if not self._waiting:
                     return
                 batch = self._waiting[:_MOST_TOGETHER]
                 del self._waiting[: len(batch)]
                 self._commit_by = 0.0 if self._waiting else math.inf
+            crowded = sum(not command.patient for command in batch) > 1
             if not self._commit(batch) and len(batch) > 1:
                 for command in batch:
                     self._commit([command])
             self._answer(batch, self._connection.info.pop(APPENDED, False))
+
+    def _until_due(self) -> None:
+        with self._condition:
+            while not self._closed and (wait := self._commit_by - time.monotonic()) > 0:
+                self._condition.wait(None if wait == math.inf else wait)
 
     def _commit(self, batch: list[_Command]) -> bool:
         """Carry out commands in one transaction; on failure, note the error in each."""
