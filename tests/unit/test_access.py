@@ -36,6 +36,7 @@ def api(token: str | None = None) -> Litestar:
         [list_files],
         guards=[api_guard(secret)],
         openapi_config=None,
+        logging_config=None,
         exception_handlers={HTTPException: problems.on_http_exception},
     )
 
@@ -264,3 +265,12 @@ def test_only_loopback_addresses_are_taken_for_this_machine(address: object) -> 
 @given(st.text(max_size=30))
 def test_no_text_breaks_the_question(host: str) -> None:
     assert is_loopback(host) in {True, False}
+
+
+@pytest.mark.parametrize(
+    "header", ["Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP"]
+)
+async def test_what_a_proxy_on_this_machine_passes_on_needs_a_token(header: str) -> None:
+    assert await status(api(), {header: "203.0.113.9"}) == 401
+    held = {header: "203.0.113.9", "Authorization": f"Bearer {TOKEN}"}
+    assert await status(api(TOKEN), held) == 200

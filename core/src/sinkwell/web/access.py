@@ -13,6 +13,9 @@ from sinkwell.contract import Secret
 _MARK = "sinkwell.control"
 """In ``scope["extensions"]`` of requests that came through the control socket."""
 
+_PROXY_HEADERS = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+"""What reverse proxies add: a request with one of them began elsewhere."""
+
 Connection = ASGIConnection[Any, Any, Any, Any]
 
 
@@ -20,7 +23,7 @@ def api_guard(admin_token: Secret | None) -> Guard:
     """Return the guard of the API and of the pages.
 
     Without a token, only requests to a loopback address are let in, and none that a browser
-    makes for another site's page: a name that was pointed at 127.0.0.1 does not get past the
+    makes for another site's page or that came through a proxy: a name that was pointed at 127.0.0.1 does not get past the
     ``Host``, a form of a foreign page not past ``Origin`` and ``Sec-Fetch-Site``.
     """
 
@@ -63,6 +66,8 @@ def is_loopback(host: str) -> bool:
 
 
 def _to_loopback(connection: Connection) -> bool:
+    if any(name in connection.headers for name in _PROXY_HEADERS):
+        return False  # its sender may be anyone
     host = connection.headers.get("host", "")
     name = host if host.endswith("]") else host.rpartition(":")[0] or host
     client = connection.scope.get("client")
