@@ -40,23 +40,24 @@ class Disk:
         self._syncing = {}
 
     def play(self, calls: Iterable[Call]) -> Iterator[int]:
-        """Carry out a trace, yielding the number of each line once what it tells has been done."""
-        moments = [(call.began, 0, call) for call in calls if call.name in SYNCS]
-        moments += [(int(call.ended), 1, call) for call in calls if call.result >= 0]
+        """Carry out a trace, yielding the line of each begin and each end that it has come to."""
+        moments = [(call.began, False, call) for call in calls]
+        moments += [(int(call.ended), True, call) for call in calls if call.result >= 0]
         for line, ends, call in sorted(moments, key=lambda moment: moment[:2]):
-            self._do(call, ends=bool(ends))
+            if ends:
+                self._end(call)
+            elif call.name in SYNCS:
+                self._begin_sync(call)
             yield line
 
     def cut(self, target: Path) -> None:
         """Lay down below ``target`` what a power cut at this moment would leave."""
         _lay_down(self._root, target)
 
-    def _do(self, call: Call, *, ends: bool) -> None:
+    def _end(self, call: Call) -> None:
         match call.name:
-            case "fsync" | "fdatasync" if ends:
-                self._end_sync(call)
             case "fsync" | "fdatasync":
-                self._begin_sync(call)
+                self._end_sync(call)
             case "write" | "writev" | "pwrite64":
                 self._write(call)
             case "ftruncate":

@@ -34,19 +34,17 @@ class Recording:
         """Cut the power at these lines of the trace; return what is wrong after each."""
         sent = answers(self.calls)
         disk = Disk(self.root)
-        faults = {}
-        waiting = sorted(moments)
+        faults: dict[int, list[str]] = {}
         for line in disk.play(self.calls):
-            if not waiting or line < waiting[0]:
+            if line not in moments or line in faults:
                 continue
-            moment = waiting.pop(0)
-            answered = {id_ for id_, call in sent.items() if call.began <= moment}
             rebooted = make_instance(root_name=ROOT)
             disk.cut(rebooted.directory)
             rebooted.start()
             rebooted.wait_drained()
+            answered = {id_ for id_, call in sent.items() if call.began <= line}
             truth = self.truth.promised_until(answered)
-            faults[moment] = find_faults(truth, gather(rebooted))
+            faults[line] = find_faults(truth, gather(rebooted))
             rebooted.kill()
         return faults
 
@@ -57,7 +55,9 @@ def record(make_instance: Make, tmp_path: Path) -> Callable[..., Recording]:
 
     def run(*under: str, extra_settings: str = "") -> Recording:
         log = tmp_path / "trace.txt"
-        instance = make_instance(prefix=[*recording(log), *under], extra_settings=extra_settings)
+        instance = make_instance(
+            prefix=[*recording(log), *under], extra_settings=extra_settings, root_name=ROOT
+        )
         instance.directory.mkdir()
         instance.start()
         oracle = Oracle(instance, largest=LARGEST, failures_every=5)
@@ -71,12 +71,12 @@ def record(make_instance: Make, tmp_path: Path) -> Callable[..., Recording]:
 
 
 def moments_of(recording: Recording, number: int, seed: int) -> list[int]:
-    """Choose moments: the first answer, then as many right after one as anywhere else."""
+    """Choose moments: the first answer, then as many others as moments anywhere after it."""
     chosen = random.Random(seed)
     first, *sent = sorted(call.began for call in answers(recording.calls).values())
     after_answers = (number - 1) // 2
-    lines = range(first + 1, recording.calls[-1].began)
-    anywhere = chosen.sample(lines, number - 1 - after_answers)
+    lines = {call.began for call in recording.calls if call.began > first} - set(sent)
+    anywhere = chosen.sample(sorted(lines), number - 1 - after_answers)
     return [first, *chosen.sample(sent, after_answers), *anywhere]
 
 

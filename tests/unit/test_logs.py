@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
@@ -204,7 +205,7 @@ def test_only_what_is_important_enough_is_logged(lines: Lines) -> None:
 def test_no_secret_leaves_through_an_exception_or_a_librarys_log(lines: Lines, style: Any) -> None:
     configure(style, "info", [SECRET])
     try:
-        {}[PASSWORD]
+        os.environ[PASSWORD]
     except KeyError as error:
         structlog.get_logger().error("it broke", exc_info=error)
         structlog.get_logger().exception("it broke")

@@ -22,9 +22,10 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 def api_guard(admin_token: Secret | None) -> Guard:
     """Return the guard of the API and of the pages.
 
-    Without a token, only requests to a loopback address are let in, and none that a browser
-    makes for another site's page or that came through a proxy: a name that was pointed at 127.0.0.1 does not get past the
-    ``Host``, a form of a foreign page not past ``Origin`` and ``Sec-Fetch-Site``.
+    Without a token, only requests to a loopback address are let in, and none that came through a
+    proxy or that a browser makes for another site's page: a name that was pointed at 127.0.0.1
+    does not get past the ``Host``, a form of a foreign page not past ``Origin`` and
+    ``Sec-Fetch-Site``.
     """
 
     def guard(connection: Connection, _: BaseRouteHandler) -> None:
