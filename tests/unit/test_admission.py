@@ -25,8 +25,10 @@ class Disk:
         self.free = 10_000
         self.sick = False
         self.probes = 0
+        self.asked = 0
 
     def statvfs(self, _: Path) -> Any:
+        self.asked += 1
         if self.sick:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return SimpleNamespace(f_bavail=self.free, f_frsize=1)
@@ -43,6 +45,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     monkeypatch.setattr(os, "statvfs", disk.statvfs)
     monkeypatch.setattr(Spool, "probe", lambda _: disk.probe())
     monkeypatch.setattr(admissions, "_PROBE_EVERY", 0.05)
+    monkeypatch.setattr(admissions, "_FREE_FOR", 0.0)
     return disk
 
 
@@ -169,6 +172,18 @@ async def test_a_disk_that_others_fill_ends_what_is_on_its_way(
         disk.free = 2500
         with pytest.raises(Refusal, match="reserve"):
             admission.write(room, 100)
+
+
+async def test_the_disk_is_asked_but_now_and_then(
+    admission: Admission, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admissions, "_FREE_FOR", 0.05)
+    for _ in range(100):
+        await let_in(admission, 10)
+    assert disk.asked <= 2
+    disk.free = 0
+    await asyncio.sleep(0.06)
+    assert (await refusal_of(admission, 10)).status == 503
 
 
 async def test_a_spool_without_a_size_takes_what_the_disk_has(

@@ -13,6 +13,7 @@ from sinkwell.intake.spool import Spool
 from sinkwell.threads import Threads
 
 _PROBE_EVERY = 1.0
+_FREE_FOR = 0.1
 _RETRY_WHEN_SICK = 5
 _RETRY_WHEN_FULL = 60
 
@@ -50,6 +51,8 @@ class Admission:
         self._coming = 0
         self._sickness: OSError | None = None
         self._next_probe = 0.0
+        self._free = 0
+        self._free_until = 0.0
 
     @asynccontextmanager
     async def admit(self, size: int) -> AsyncIterator[Room]:
@@ -85,14 +88,22 @@ class Admission:
         """See that ``size`` more bytes fit. Raises ``Refusal`` (503) when they do not."""
         if self._max_size is not None and self.used + self._held + size > self._max_size:
             raise unavailable("the spool is full; sinks are behind", retry_after=_RETRY_WHEN_FULL)
-        try:
-            disk = os.statvfs(self._spool.directory)
-        except OSError as error:
-            raise self.report(error) from error
-        if disk.f_bavail * disk.f_frsize - self._coming - size < self._reserve:
+        if self._free_space() - self._coming - size < self._reserve:
             raise unavailable(
                 "the disk of the spool is full up to its reserve", retry_after=_RETRY_WHEN_FULL
             )
+
+    def _free_space(self) -> int:
+        """Return the disk's free bytes, asked for ten times a second at most."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._free_until:
+            try:
+                disk = os.statvfs(self._spool.directory)
+            except OSError as error:
+                raise self.report(error) from error
+            self._free = disk.f_bavail * disk.f_frsize
+            self._free_until = now + _FREE_FOR
+        return self._free
 
     def trouble(self) -> str | None:
         """Say why callbacks are refused just now, None when they are not."""
