@@ -49,6 +49,7 @@ from sinkwell.contract.source import (
     SourceType,
     Transport,
 )
+from sinkwell.contract.sync import SharedSync
 
 __all__ = [
     "AuthenticationError",
@@ -74,6 +75,7 @@ __all__ = [
     "Receipt",
     "RejectedError",
     "Secret",
+    "SharedSync",
     "Sink",
     "SinkContext",
     "SinkError",

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import msgspec
 
+from sinkwell.contract import SharedSync
 from sinkwell.directories import make_directory, sync_directory
 from sinkwell.intake.manifest import Manifest, encode_trailer
-from sinkwell.intake.sync import SharedSync
 
 _MOST_PIECES = 64
 """More pieces than these are joined before they are written."""
@@ -46,8 +46,7 @@ class Spool:
         self.id = self._persistent_id()
         self.tmp_fd = os.open(self.tmp, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self.files_fd = os.open(self.files, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self.sync_files = SharedSync(self.files_fd)
-        """Makes renames into ``files/`` durable."""
+        self._sync = SharedSync()
 
     def close(self) -> None:
         """Let go of the directories."""
@@ -94,6 +93,10 @@ class Spool:
         finally:
             os.close(fd)
             path.unlink()
+
+    def sync_files(self) -> None:
+        """Make renames into ``files/`` durable."""
+        self._sync(self.files_fd)
 
     def _persistent_id(self) -> str:
         path = self.directory / "id"

@@ -23,6 +23,7 @@ from sinkwell.contract import (
     IfPresent,
     Receipt,
     RejectedError,
+    SharedSync,
     Stat,
     TransientError,
     UnusableError,
@@ -68,6 +69,7 @@ class Store:
         """The call that gave the last new file its name, for a check."""
         self._file_mode, directory_mode = settings.modes()
         self._directories = Directories(opener, directory_mode)
+        self._sync = SharedSync()
         self._uri = f"file://{quote(os.fsencode(self.root))}"
 
     @classmethod
@@ -209,7 +211,7 @@ class Store:
                     staging.publish_over(source, parent, place.name)
                 else:
                     self.published_by = staging.publish_new(source, parent, place.name)
-                os.fsync(parent)
+                self._sync(parent)
         return sha256
 
 
