@@ -73,19 +73,22 @@ class Model:
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     file_of: dict[str, File] = field(default_factory=dict)
     """By delivery."""
-    standing: dict[str, str] = field(default_factory=dict)
-    """The callback that stands for each token."""
+    standing: dict[str, tuple[str, list[str] | None]] = field(default_factory=dict)
+    """The callback that stands for each token, and the digests of its files."""
     announced: list[Announced] = field(default_factory=list)
     """What the log must have gained since the last look."""
 
     def accept(self, acceptance: Acceptance) -> bool:
         """Return whether it is a repeat."""
         token = acceptance.deduplication_key
+        content = [manifest.sha256 for manifest, _ in acceptance.files]
         if token in self.standing:
-            self.announced.append(("callback.duplicate", self.standing[token]))
+            first, first_content = self.standing[token]
+            same = "same" if content == first_content else "other"
+            self.announced.append((f"callback.duplicate with {same} content", first))
             return True
         if token is not None:
-            self.standing[token] = acceptance.callback_id
+            self.standing[token] = acceptance.callback_id, content
         self.announced.append(("callback.received", acceptance.callback_id))
         for manifest, planned in acceptance.files:
             file = File(manifest.file_id, [], "open" if planned else "unrouted")
@@ -106,7 +109,7 @@ class Model:
         if token in self.standing:
             return True
         if token is not None:
-            self.standing[token] = failure.callback_id
+            self.standing[token] = failure.callback_id, None
         self.announced.append(("callback.provider_failed", failure.callback_id))
         return False
 

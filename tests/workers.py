@@ -114,6 +114,7 @@ class House:
     spool: Spool
     admission: Admission
     keeper: SpoolKeeper
+    clock: Clock
     policy: RetryPolicy = QUICK
     running: list[asyncio.Task[None]] = field(default_factory=list)
     workers: list[SinkWorker] = field(default_factory=list)
@@ -135,7 +136,7 @@ class House:
             self.ledger,
             self.keeper,
             self.policy,
-            Clock(),
+            self.clock,
         )
         self.workers.append(worker)
         self.running.append(asyncio.create_task(worker.run()))
@@ -143,7 +144,7 @@ class House:
 
     async def accept(self, *sinks: str, content: bytes = CONTENT) -> str:
         """Take a file in and return its id."""
-        acceptance = make_acceptance(*(sinks or ("sink",)), content=content, now=Clock().now())
+        acceptance = make_acceptance(*(sinks or ("sink",)), content=content, now=self.clock.now())
         ((manifest, _),) = acceptance.files
         self.spool.path(manifest.file_id).write_bytes(content)
         self.admission.used += len(content)
@@ -152,7 +153,7 @@ class House:
             worker.wake()
         return manifest.file_id
 
-    async def ended(self, within: float = 10.0) -> dict[str, int]:
+    async def ended(self, within: float = 60.0) -> dict[str, int]:
         """Wait until every delivery is final and say how many are in which state."""
 
         async def all_final() -> bool:
@@ -196,14 +197,15 @@ async def make_house(directory: Path, retention: Retention = FOR_EVER) -> AsyncI
     spool = Spool(directory / "spool")
     threads = Threads("spool", 4)
     admission = Admission(spool, max_size=None, reserve=0, threads=threads)
+    clock = Clock()
     ledger = MoodyLedger(
         directory / "ledger.sqlite3",
         spool_id=SPOOL_ID,
-        clock=Clock(),
+        clock=clock,
         retention=retention,
         synchronous="off",
     )
-    house = House(ledger, spool, admission, SpoolKeeper(spool, admission, ledger, threads))
+    house = House(ledger, spool, admission, SpoolKeeper(spool, admission, ledger, threads), clock)
     try:
         yield house
     finally:
@@ -223,7 +225,7 @@ def be_quick(monkeypatch: Any) -> None:
 
 
 async def eventually(
-    condition: Callable[[], Awaitable[bool]], within: float = 10.0, every: float = 0.01
+    condition: Callable[[], Awaitable[bool]], within: float = 60.0, every: float = 0.01
 ) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(within):

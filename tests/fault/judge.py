@@ -46,6 +46,11 @@ class Evidence:
     leftovers: list[str]
     """Files in the spool and in the sink's staging directory."""
 
+    @property
+    def states(self) -> set[str]:
+        """The states that deliveries are in."""
+        return {row["state"] for row in self.deliveries}
+
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
@@ -208,7 +213,10 @@ def _growth(before: Footprint, instance: Instance) -> Iterator[str]:
 
 
 def _delivered(instance: Instance, id_: str) -> bool:
-    return any(_id(key) == id_ for key in _files_below(instance.root))
+    rows = instance.ask(
+        "GET", f"{instance.url}/api/v1/deliveries", params={"token": id_, "state": "stored"}
+    ).json()
+    return any((instance.root / row["key"]).is_file() for row in rows)
 
 
 def eventually(holds: Callable[[], bool], within: float = _SETTLES_WITHIN) -> bool:

@@ -12,8 +12,8 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -130,39 +130,36 @@ class Oracle:
         with closing(Line(self._instance.port)) as line:
             self._insist(id_, line)
 
-    def post(
-        self,
-        number: int,
-        clients: int = CLIENTS,
-        meanwhile: Callable[[], object] = lambda: None,
-    ) -> None:
-        """Have ``number`` new callbacks taken, posted by so many clients."""
-        with self._clients(clients, iter([self.new_id() for _ in range(number)])):
-            meanwhile()
+    def post(self, number: int) -> None:
+        """Have ``number`` new callbacks taken."""
+        with self.posting(number):
+            return
 
     @contextmanager
-    def posting(self, clients: int = CLIENTS) -> Iterator[None]:
-        """Post new callbacks without pause until the block ends."""
-        self._stopped.clear()
-        with self._clients(clients, iter(self.new_id, None)):
+    def posting(self, number: int | None = None) -> Iterator[None]:
+        """Have clients post new callbacks during the block, without a pause.
+
+        They stop at its end or, where a number is given, go on until so many were taken.
+        """
+        ids = iter(self.new_id, None)
+        if number is not None:
+            ids = iter([self.new_id() for _ in range(number)])
+        with ThreadPoolExecutor(CLIENTS) as threads:
+            running = [threads.submit(self._run_client, ids) for _ in range(CLIENTS)]
             try:
                 yield
+                if number is not None:
+                    wait(running)
             finally:
                 self._stopped.set()
         self._stopped.clear()
+        for client in running:
+            client.result()
 
-    @contextmanager
-    def _clients(self, clients: int, ids: Iterator[str]) -> Iterator[None]:
-        def run() -> None:
-            with closing(Line(self._instance.port)) as line:
-                while (id_ := self._next(ids)) is not None:
-                    self._insist(id_, line)
-
-        with ThreadPoolExecutor(clients) as threads:
-            running = [threads.submit(run) for _ in range(clients)]
-            yield
-            for one in running:
-                one.result()
+    def _run_client(self, ids: Iterator[str]) -> None:
+        with closing(Line(self._instance.port)) as line:
+            while (id_ := self._next(ids)) is not None:
+                self._insist(id_, line)
 
     def _next(self, ids: Iterator[str]) -> str | None:
         with self._lock:

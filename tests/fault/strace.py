@@ -28,7 +28,7 @@ _PLAIN = re.compile(r"(\d+) +(\w+)\((.*)\) += (-?\d+|\?)")
 _UNFINISHED = re.compile(r"(\d+) +(\w+)\((.*) <unfinished \.\.\.>")
 _RESUMED = re.compile(r"(\d+) +<\.\.\. \w+ resumed>(.*)\) += (-?\d+|\?)")
 _TOKEN = re.compile(
-    r"""(?:\d+|AT_FDCWD)<(?P<fd>[A-Z]+:\[[^]]*\]|[^>]*)>(?P<gone>\(deleted\))?"""
+    r"""(?:\d+|AT_FDCWD)<(?P<fd>[A-Za-z0-9]+:\[[^]]*\]|[^>]*)>(?P<gone>\(deleted\))?"""
     r"""|"(?P<text>(?:[^"\\]|\\.)*)"(?P<cut>\.\.\.)?"""
 )
 
@@ -49,7 +49,7 @@ class Call:
     def file(self) -> str:
         """What its first descriptor is: a path, or a socket's two ends; nothing once removed."""
         found = _TOKEN.search(self.arguments)
-        return found["fd"] if found and found["fd"] and not found["gone"] else ""
+        return (found["fd"] or "") if found and not found["gone"] else ""
 
     @cached_property
     def data(self) -> bytes:
@@ -81,14 +81,7 @@ def recording(log: Path) -> Sequence[str]:
 
 
 def _strace(log: Path, *options: str) -> Sequence[str]:
-    return (
-        "strace",
-        *options,
-        "-e",
-        f"trace={','.join(CHANGES)}",
-        "-o",
-        str(log),
-    )
+    return ("strace", *options, "-e", f"trace={','.join(CHANGES)}", "-o", str(log))
 
 
 @contextmanager
@@ -106,11 +99,9 @@ def injected(threads: Sequence[int], fault: str) -> Iterator[None]:
 
     Each thread counts its own calls, from the beginning of the block on.
     """
-    call = fault.partition(":")[0]
     which = [part for thread in threads for part in ("-p", str(thread))]
-    with attached(
-        ("strace", "-e", f"trace={call}", "-e", f"inject={fault}", "-o", "/dev/null", *which)
-    ):
+    only = f"trace={fault.partition(':')[0]}"
+    with attached(("strace", "-e", only, "-e", f"inject={fault}", "-o", "/dev/null", *which)):
         yield
 
 
@@ -122,9 +113,9 @@ def attached(command: Sequence[str]) -> Iterator[None]:
         assert strace.stderr is not None
         for line in strace.stderr:
             wanted -= " attached" in line
-            assert "ptrace" not in line, line
             if not wanted:
                 break
+        assert not wanted, "strace could not attach to all it was asked to"
         try:
             yield
         finally:

@@ -14,7 +14,7 @@ from instances import Instance
 from programs import need, need_tracing
 
 CALLBACKS = 150
-CUTS = 16
+CUTS = 50
 LARGEST = 8_000
 ROOT = "data/files"
 """As where nothing is configured: all of it lies below the data directory, made at first start."""
@@ -44,7 +44,9 @@ class Recording:
             rebooted.wait_drained()
             answered = {id_ for id_, call in sent.items() if call.began <= line}
             truth = self.truth.promised_until(answered)
-            faults[line] = find_faults(truth, gather(rebooted))
+            evidence = gather(rebooted)
+            faults[line] = find_faults(truth, evidence)
+            faults[line] += [f"{state} after it" for state in evidence.states - {"stored"}]
             rebooted.kill()
         return faults
 

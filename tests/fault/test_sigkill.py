@@ -6,7 +6,7 @@ from collections.abc import Callable
 from statistics import quantiles
 
 import pytest
-from fault.judge import judge
+from fault.judge import footprint, judge
 from fault.oracle import Oracle
 from instances import Instance
 
@@ -37,7 +37,10 @@ def test_kills_at_random_moments_lose_nothing_that_was_answered(
             instance.kill()
         instance.start()
         time.sleep(0.5)
-    evidence = judge(instance, oracle)
+    instance.wait_drained()
+    before = footprint(instance)
+    oracle.post(200)
+    evidence = judge(instance, oracle, before)
 
     p99 = quantiles(starts, n=100)[98]
     figure(
@@ -47,21 +50,18 @@ def test_kills_at_random_moments_lose_nothing_that_was_answered(
     )
     assert p99 <= READY_WITHIN
     assert len(oracle.truth.promised) > 10 * kills, "too few callbacks met a kill to show anything"
-    assert {row["state"] for row in evidence.deliveries} == {"stored"}
+    assert evidence.states == {"stored"}
 
 
 def test_a_kill_in_the_middle_of_a_thousand_callbacks_loses_none_answered_200(
     instance: Instance,
 ) -> None:
     oracle = Oracle(instance)
-
-    def kill_in_the_middle() -> None:
+    with oracle.posting(1000):
         while len(oracle.truth.promised) < 500:
             time.sleep(0.001)
         instance.kill()
         instance.start()
-
-    oracle.post(1000, meanwhile=kill_in_the_middle)
-    judge(instance, oracle)
+    assert judge(instance, oracle).states == {"stored"}
     assert oracle.answers["nothing"] > 0, "the kill met no callback"
     assert len(oracle.truth.promised) == 1001

@@ -25,6 +25,7 @@ from ledgers import ENGINES, SPOOL_ID, START, empty, make_acceptance
 from sqlalchemy import Connection, Engine
 
 from sinkwell.contract import Event, Receipt, RejectedError, TransientError, UnusableError
+from sinkwell.contract.events import CallbackDuplicate
 from sinkwell.delivery import decide
 from sinkwell.delivery.model import Lease, Outcome, Settlement
 from sinkwell.delivery.schedule import RetryPolicy
@@ -97,7 +98,7 @@ class Deliveries(RuleBasedStateMachine):
             if not answer.duplicate:
                 self.granted += _born(acceptance)
             elif acceptance.deduplication_key:
-                assert answer.callback_id == self.model.standing[acceptance.deduplication_key]
+                assert answer.callback_id == self.model.standing[acceptance.deduplication_key][0]
 
     @rule(token=TOKENS)
     def hear_of_a_failure(self, token: str | None) -> None:
@@ -288,8 +289,11 @@ def _born(acceptance: Acceptance) -> list[Lease]:
 
 
 def _about(event: Event) -> tuple[str, str]:
-    named = ("delivery_id", "file_id", "callback_id")
-    return event.type, next(getattr(event.data, n) for n in named if hasattr(event.data, n))
+    fact, named = event.data, ("delivery_id", "file_id", "callback_id")
+    about = next(getattr(fact, name) for name in named if hasattr(fact, name))
+    if isinstance(fact, CallbackDuplicate):
+        return f"{event.type} with {'same' if fact.same_content else 'other'} content", about
+    return event.type, about
 
 
 @pytest.mark.parametrize("database", list(ENGINES))

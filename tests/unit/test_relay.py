@@ -277,7 +277,10 @@ async def test_an_event_that_is_rejected_is_passed_over_and_that_is_logged(
     assert (line["notifier"], line["event_id"], line["error"]) == ("app", passed_over.id, said)
 
 
-async def test_the_place_is_kept_also_while_events_never_stop(ledger: Ledger) -> None:
+async def test_the_place_is_kept_also_while_events_never_stop(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relaying, "_COALESCE", 0.05)  # so that news always wait already
     ear = Ear()
     bus = await Bus(ledger, listener(ear)).start()
 

@@ -211,6 +211,20 @@ async def test_concurrency_is_reached_and_never_exceeded(house: House, sink: Scr
     assert sink.most_running == 3
 
 
+async def test_attempts_that_hang_leave_the_other_slots_to_other_files(
+    house: House, sink: ScriptedSink
+) -> None:
+    sink.script = [hang, hang, hang]
+    house.employ(sink, concurrency=4)
+    for _ in range(23):
+        await house.accept()
+
+    async def all_others() -> bool:
+        return await house.count("stored") == 20
+
+    await eventually(all_others, within=20.0)
+
+
 async def test_a_slow_sink_does_not_delay_another(house: House, sink: ScriptedSink) -> None:
     stuck = ScriptedSink()
     stuck.always = hang

@@ -24,6 +24,7 @@ _LEASE_MARGIN = 30.0
 _LEDGER_RETRY = 1.0
 _LONGEST_SLEEP = 60.0
 _LETTING_GO = 2.0
+_GATHERING = 0.05
 
 log = structlog.get_logger()
 
@@ -57,6 +58,8 @@ class SinkWorker:
         self._wake = asyncio.Event()
         self._backlog = True
         """Whether more may be due than was claimed: until the first claim, and while it is busy."""
+        self._patience: asyncio.TimerHandle | None = None
+        """Rings when a backlog has waited long enough for more slots."""
         self._stopping = False
 
     def wake(self) -> None:
@@ -114,6 +117,9 @@ class SinkWorker:
 
     async def _claim(self) -> float | None:
         """Start attempts for what is due; return when more is, None when a slot must end first."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
         self._backlog = True
         held, self._free = self._free, 0
         claimed = 0
@@ -132,10 +138,17 @@ class SinkWorker:
         return claims.next_due
 
     def _release_slot(self) -> None:
-        """Free a slot. A backlog is claimed by half the slots at a time: a claim is a commit."""
+        """Free a slot. A backlog is claimed by half the slots at a time, as a claim is a commit.
+
+        Where the others take long, by those that are free.
+        """
         self._free += 1
-        if self._backlog and 2 * self._free >= self.plan.concurrency:
+        if not self._backlog:
+            return
+        if 2 * self._free >= self.plan.concurrency:
             self._wake.set()
+        elif self._patience is None:
+            self._patience = asyncio.get_running_loop().call_later(_GATHERING, self.wake)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
