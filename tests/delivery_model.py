@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from sinkwell.delivery.model import Lease, Outcome, Settlement, State
 from sinkwell.intake.journal import Acceptance, ProviderFailure
-from sinkwell.ledger.leases import Retention
+from sinkwell.ledger.closing import Retention
 
 Announced = tuple[str, str]
 """Type of an event, and the id of what it is about."""

@@ -12,8 +12,8 @@ from sinkwell.delivery.plan import PlannedDelivery
 from sinkwell.ids import new_id
 from sinkwell.intake.journal import Acceptance
 from sinkwell.intake.manifest import Manifest
+from sinkwell.ledger.closing import Retention
 from sinkwell.ledger.database import open_for_writing
-from sinkwell.ledger.leases import Retention
 from sinkwell.ledger.ledger import Ledger
 from sinkwell.ledger.schema import event_head, metadata
 

@@ -20,7 +20,7 @@ from sinkwell.delivery.worker import SinkPlan, SinkWorker
 from sinkwell.intake.admission import Admission
 from sinkwell.intake.keeper import SpoolKeeper
 from sinkwell.intake.spool import Spool
-from sinkwell.ledger.leases import Retention
+from sinkwell.ledger.closing import Retention
 from sinkwell.ledger.ledger import Ledger
 from sinkwell.ledger.reads import AttemptView, DeliveryView, FileView, Filter
 from sinkwell.outage import LedgerUnavailableError

@@ -34,7 +34,8 @@ from sinkwell.intake.journal import Acceptance, ProviderFailure
 from sinkwell.intake.receive import leased_file
 from sinkwell.ledger import eventlog, leases, upkeep
 from sinkwell.ledger.acceptance import record_acceptances, record_failures
-from sinkwell.ledger.leases import Claim, Retention
+from sinkwell.ledger.closing import Retention
+from sinkwell.ledger.leases import Claim
 
 R = TypeVar("R")
 

@@ -17,7 +17,7 @@ from sinkwell.contract import (
 )
 from sinkwell.contract.events import DeliveryAttemptFailed
 from sinkwell.delivery.schedule import RetryPolicy
-from sinkwell.ledger.leases import Retention
+from sinkwell.ledger.closing import Retention
 
 
 @pytest.fixture

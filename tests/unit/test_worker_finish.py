@@ -8,7 +8,7 @@ import pytest
 from workers import House, ScriptedSink, be_quick, eventually, hang, make_house
 
 from sinkwell.contract import TransientError
-from sinkwell.ledger.leases import Retention
+from sinkwell.ledger.closing import Retention
 
 
 @pytest.fixture

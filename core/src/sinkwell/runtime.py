@@ -29,8 +29,8 @@ from sinkwell.intake.limits import IntakeLimits
 from sinkwell.intake.receive import Intake, OpenSource
 from sinkwell.intake.reconcile import Reconciled, reconcile
 from sinkwell.intake.spool import Spool
+from sinkwell.ledger.closing import Retention
 from sinkwell.ledger.database import Ownership
-from sinkwell.ledger.leases import Retention
 from sinkwell.ledger.ledger import Ledger
 from sinkwell.naming import Template
 from sinkwell.plugins import Registry, discover

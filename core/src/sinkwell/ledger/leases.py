@@ -1,13 +1,11 @@
 """Claims and settlements: the state machine of deliveries, as statements."""
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
-from sinkwell.delivery import decide
 from sinkwell.delivery.model import (
     Claims,
     Lease,
@@ -18,10 +16,8 @@ from sinkwell.delivery.model import (
     State,
 )
 from sinkwell.ledger import eventlog
+from sinkwell.ledger.closing import Hold, Retention, close_files, hold_of
 from sinkwell.ledger.schema import attempts, deliveries, files
-
-_Hold = tuple[str, int]
-"""A delivery and the epoch under which it is, or was, leased."""
 
 _labels = msgspec.json.Decoder(dict[str, str])
 
@@ -97,16 +93,6 @@ _hand_back = (
     .values(state=State.PENDING.value, due_at=bindparam("due"))
 )
 _insert_attempts = insert(attempts)
-_states = (
-    select(deliveries.c.file_id, deliveries.c.state, func.count())
-    .where(deliveries.c.file_id.in_(bindparam("ids", expanding=True)))
-    .group_by(deliveries.c.file_id, deliveries.c.state)
-)
-_close_file = (
-    update(files)
-    .where(files.c.id == bindparam("file"))
-    .values(state=bindparam("to_state"), release_at=bindparam("at"), released=bindparam("gone"))
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +104,6 @@ class Claim:
     now: float
     limit: int
     lease_for: float
-
-
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """How long the spool keeps a file once its deliveries are final, in seconds."""
-
-    stored: float
-    failed: float
 
 
 def claim(connection: Connection, claims: Sequence[Claim]) -> Sequence[Claims]:
@@ -177,9 +155,9 @@ def settle(
     valid = [
         (retention, settlement)
         for retention, settlement in settlements
-        if _hold(settlement) in held
+        if hold_of(settlement) in held
     ]
-    releasing: set[_Hold] = set()
+    releasing: set[Hold] = set()
     if valid:
         outcomes = [settlement for _, settlement in valid]
         connection.execute(_settle, [_settle_row(settlement) for settlement in outcomes])
@@ -189,12 +167,12 @@ def settle(
             for settlement in outcomes
             for fact in settlement.facts
         ]
-        releasing = _close_files(connection, valid, announced)
+        releasing = close_files(connection, valid, announced)
         eventlog.append(connection, announced)
     return [
         Settled(
-            valid=_hold(settlement) in held,
-            released=_hold(settlement) in releasing,
+            valid=hold_of(settlement) in held,
+            released=hold_of(settlement) in releasing,
         )
         for _, settlement in settlements
     ]
@@ -210,52 +188,6 @@ def hand_back(connection: Connection, leases: Sequence[tuple[Lease, float]]) -> 
         ],
     )
     return [None] * len(leases)
-
-
-def count_states(connection: Connection, file_ids: Sequence[str]) -> Mapping[str, Counter[State]]:
-    """Return how many deliveries of each file are in which state."""
-    states: dict[str, Counter[State]] = defaultdict(Counter)
-    for file_id, state, count in connection.execute(_states, {"ids": file_ids}):
-        states[file_id][State(state)] = count
-    return states
-
-
-def _hold(settlement: Settlement) -> _Hold:
-    return settlement.lease.delivery_id, settlement.lease.epoch
-
-
-def _close_files(
-    connection: Connection,
-    settlements: Sequence[tuple[Retention, Settlement]],
-    announced: list[eventlog.Announced],
-) -> set[_Hold]:
-    """Close the files that these settlements made final; return which of them lets one go.
-
-    Of several that end the deliveries of one file together, only one does.
-    """
-    ended = {s.lease.file.file_id: (keep, s) for keep, s in settlements if s.state.final}
-    if not ended:
-        return set()
-    states = count_states(connection, list(ended))
-    rows = []
-    for file_id, (keep, settlement) in ended.items():
-        file, now = settlement.lease.file, settlement.attempt.ended_at
-        fact = decide.file_outcome(file_id, file.source, file.provider_id, states[file_id])
-        if fact is None:
-            continue
-        announced.append((file_id, now, fact))
-        wait = keep.failed if fact.failed else keep.stored
-        rows.append(
-            {
-                "file": file_id,
-                "to_state": "finished" if fact.TYPE == "file.finished" else "failed",
-                "at": now + wait,
-                "gone": wait == 0,
-            }
-        )
-    if rows:
-        connection.execute(_close_file, rows)
-    return {_hold(ended[str(row["file"])][1]) for row in rows if row["gone"]}
 
 
 def _leased(row: Row[tuple[object, ...]]) -> Lease:

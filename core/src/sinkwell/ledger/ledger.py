@@ -14,8 +14,9 @@ from sinkwell.delivery.model import Claims, Lease, Settled, Settlement
 from sinkwell.intake.journal import Acceptance, ProviderFailure, Recorded
 from sinkwell.ledger import acceptance as accepting
 from sinkwell.ledger import eventlog, leases, reads, upkeep
+from sinkwell.ledger.closing import Retention
 from sinkwell.ledger.database import open_for_reading, open_for_writing, unavailable
-from sinkwell.ledger.leases import Claim, Retention
+from sinkwell.ledger.leases import Claim
 from sinkwell.ledger.writer import Writer
 
 _SHORT_PATIENCE = 0.005

@@ -10,7 +10,7 @@ from sinkwell.contract.events import DeliveryRejected, DeliveryRetried, FileQuar
 from sinkwell.delivery import decide
 from sinkwell.delivery.model import State
 from sinkwell.ledger import eventlog
-from sinkwell.ledger.leases import count_states
+from sinkwell.ledger.closing import count_states
 from sinkwell.ledger.schema import deliveries, files
 
 
