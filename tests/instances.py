@@ -182,7 +182,8 @@ class Instance:
         """Wait until no delivery is open."""
         until = time.monotonic() + within
         while time.monotonic() < until:
-            counts = [self._count(state) for state in ("pending", "leased")]
+            # Twice: a delivery may pass from the one state to the other between two questions.
+            counts = [self._count(state) for state in ("pending", "leased") * 2]
             if not any(counts):
                 return
             time.sleep(0.05)

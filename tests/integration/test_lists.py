@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import subprocess
+from pathlib import Path
 
 import httpx
 import pytest
@@ -127,3 +128,20 @@ def _on_a_terminal(instance: Instance, width: int, *arguments: str) -> str:
     os.close(ours)
     assert done.wait(60) == 0, said
     return re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", said.decode()).replace("\r", "")
+
+
+@pytest.mark.parametrize("command", [["files"], ["deliveries"], ["events"], ["ledger", "rebuild"]])
+def test_a_damaged_ledger_is_told_with_its_cure(tmp_path: Path, command: list[str]) -> None:
+    instance = Instance(tmp_path)
+    instance.data_dir.mkdir()
+    (instance.data_dir / "ledger.sqlite3").write_bytes(b"no database at all " * 100)
+
+    done = instance.run(*command)
+
+    if command == ["ledger", "rebuild"]:
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "the old ledger is kept as" in done.stdout
+    else:
+        assert done.returncode == 1
+        assert "sinkwell ledger rebuild" in done.stderr
+        assert "Traceback" not in done.stderr

@@ -174,6 +174,17 @@ async def test_of_two_copies_that_nobody_knows_one_is_kept(start: Start, files: 
     assert names(files) == [manifest(1).file_id], "the later one stayed"
 
 
+async def test_the_files_of_one_callback_are_adopted_together(
+    start: Start, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sinkwell.intake.reconcile._AT_ONCE", 2)
+    spool(files, 1, 2, 3, 4, 5, callback_id="c1", deduplication_key="job1")
+    spool(files, 6)
+
+    assert await reconciled(start) == Reconciled(adopted=6)
+    assert len(names(files)) == 6
+
+
 async def test_a_file_of_a_source_that_is_gone_is_kept_and_shown(start: Start, files: Path) -> None:
     spool(files, 1, source="retired")
     async with start() as store:

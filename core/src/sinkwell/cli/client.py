@@ -66,13 +66,18 @@ async def connected(data_dir: Path) -> AsyncIterator[Api]:
             if await _answers(client):
                 yield Api(client)
                 return
+    from sinkwell.ledger.database import LedgerOwnedError
+    from sinkwell.outage import LedgerUnavailableError
     from sinkwell.runtime import offline_api
 
-    async with (
-        offline_api(data_dir) as app,
-        _client(httpx.ASGITransport(cast("Any", app))) as client,
-    ):
-        yield Api(client)
+    try:
+        async with (
+            offline_api(data_dir) as app,
+            _client(httpx.ASGITransport(cast("Any", app))) as client,
+        ):
+            yield Api(client)
+    except (LedgerOwnedError, LedgerUnavailableError) as error:
+        fail(str(error))
 
 
 def _client(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:

@@ -9,6 +9,7 @@ import rich_click as click
 from sinkwell.cli.common import fail, load_settings, out, settings_options
 from sinkwell.control import LEDGER_NAME
 from sinkwell.ledger.database import LedgerOwnedError, Ownership
+from sinkwell.outage import LedgerUnavailableError
 from sinkwell.runtime import installed_plugins, opened
 
 _PARTS = ("", "-wal", "-shm")
@@ -39,7 +40,7 @@ def rebuild(config: Path | None, data_dir: Path | None) -> None:
     try:
         aside = _set_aside(settings.data_dir)
         adopted, quarantined = asyncio.run(run())
-    except LedgerOwnedError as error:
+    except (LedgerOwnedError, LedgerUnavailableError) as error:
         fail(str(error))
     except OSError as error:
         fail(f"{settings.data_dir} does not work: {error}")

@@ -90,8 +90,9 @@ class SpoolKeeper:
     async def _end_retention(self) -> None:
         try:
             while ended := await self._retainer.find_released(_AT_ONCE):
-                await self._remove(ended)
+                # First said, then done: who asks for a retry in between is told that it is gone.
                 await self._retainer.mark_released([file_id for file_id, _ in ended])
+                await self._remove(ended)
         except LedgerUnavailableError as error:
             log.warning("the ledger is away; files stay in the spool", error=str(error))
 

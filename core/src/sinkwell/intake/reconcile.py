@@ -4,7 +4,8 @@ Only what the ledger does not know is read, so a start is quick however much wai
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -71,6 +72,7 @@ async def reconcile(
             found.lost += 1
     admission.used = sum(kept[file_id] for file_id in kept.keys() & present)
     strangers = sorted(present - kept.keys())
+    unrecorded: list[Manifest] = []
     for group in (strangers[n : n + _AT_ONCE] for n in range(0, len(strangers), _AT_ONCE)):
         # A name that is none of ours may be no text at all, which no database takes.
         known = await ledger.known_files([name for name in group if name.isascii()])
@@ -80,7 +82,9 @@ async def reconcile(
         unknown = [file_id for file_id in group if file_id not in known]
         manifests = await threads.run(_read_all, spool, unknown)
         found.quarantined += len(unknown) - len(manifests)
-        await _adopt(manifests, spool, ledger, planner, admission, found)
+        unrecorded += manifests
+    for callbacks in _by_callback(unrecorded):
+        await _adopt(callbacks, spool, ledger, planner, admission, found)
     if found != Reconciled():
         log.info(
             "spool and ledger were brought together",
@@ -89,37 +93,54 @@ async def reconcile(
     return found
 
 
+def _by_callback(manifests: list[Manifest]) -> Iterator[list[list[Manifest]]]:
+    """Yield the files of each callback together, some hundred callbacks at a time.
+
+    A callback is recorded whole: its second file, alone, would be taken for a repeat.
+    """
+    callbacks: dict[str, list[Manifest]] = defaultdict(list)
+    for manifest in manifests:
+        callbacks[manifest.callback_id].append(manifest)
+    whole = list(callbacks.values())
+    for n in range(0, len(whole), _AT_ONCE):
+        yield whole[n : n + _AT_ONCE]
+
+
 async def _adopt(
-    manifests: Iterable[Manifest],
+    callbacks: Iterable[list[Manifest]],
     spool: Spool,
     ledger: Journal,
     planner: Planner,
     admission: Admission,
     found: Reconciled,
 ) -> None:
-    async def adopt(manifest: Manifest) -> None:
-        planned = planner.plan(manifest.source, key_values(manifest))
+    async def adopt(manifests: list[Manifest]) -> None:
+        first = manifests[0]
         recorded = await ledger.record_acceptance(
             Acceptance(
-                callback_id=manifest.callback_id,
-                source=manifest.source,
-                provider_id=manifest.provider_id,
-                provider_status=manifest.provider_status,
-                deduplication_key=manifest.deduplication_key,
-                received_at=manifest.received_at,
-                files=((manifest, planned),),
+                callback_id=first.callback_id,
+                source=first.source,
+                provider_id=first.provider_id,
+                provider_status=first.provider_status,
+                deduplication_key=first.deduplication_key,
+                received_at=first.received_at,
+                files=tuple(
+                    (manifest, planner.plan(manifest.source, key_values(manifest)))
+                    for manifest in manifests
+                ),
             )
         )
-        if recorded.duplicate:
-            spool.release(manifest.file_id)
-            found.repeated += 1
-        else:
-            admission.used += manifest.size
-            found.adopted += 1
+        for manifest in manifests:
+            if recorded.duplicate:
+                spool.release(manifest.file_id)
+                found.repeated += 1
+            else:
+                admission.used += manifest.size
+                found.adopted += 1
 
     async with asyncio.TaskGroup() as group:
-        for manifest in manifests:
-            group.create_task(adopt(manifest))
+        for manifests in callbacks:
+            group.create_task(adopt(manifests))
 
 
 def _names(spool: Spool) -> set[str]:
