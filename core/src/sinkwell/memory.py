@@ -1,4 +1,4 @@
-"""What the process does with memory: buffers kept, the collector called less often."""
+"""What the process does with memory: buffers kept, less for the collector to go through."""
 
 import ctypes
 import gc
@@ -8,7 +8,6 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
 _LARGEST_KEPT = 4 * 1024 * 1024
 _KEPT_IN_ALL = 32 * 1024 * 1024
 _GROWTH = 2 * 1024 * 1024
-_YOUNG_OBJECTS = 50_000
 
 
 def keep_buffers() -> bool:
@@ -31,12 +30,12 @@ def keep_buffers() -> bool:
     )
 
 
-def collect_seldom() -> None:
-    """Have the garbage collector leave what exists now alone, and look at the rest less often.
+def spare_the_collector() -> None:
+    """Have the garbage collector leave alone what exists now: modules, types, settings.
 
-    What a callback leaves behind is freed by reference counting; by default the collector still
-    goes through all that was imported, again and again, for a tenth of the work of a callback.
+    It would go through all that was imported again and again and never find anything to free.
+    How often it looks at the rest stays as it is: a refused callback leaves a cycle of exception
+    and frames behind, with the buffers that they hold.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_YOUNG_OBJECTS, *gc.get_threshold()[1:])

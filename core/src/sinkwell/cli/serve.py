@@ -24,7 +24,7 @@ from sinkwell.cli.common import (
 )
 from sinkwell.ledger.database import LedgerOwnedError
 from sinkwell.logs import configure, secrets_in
-from sinkwell.memory import collect_seldom, keep_buffers
+from sinkwell.memory import keep_buffers, spare_the_collector
 from sinkwell.outage import LedgerUnavailableError
 from sinkwell.plugins import Registry
 from sinkwell.runtime import installed_plugins, running
@@ -84,7 +84,7 @@ async def _serve(
             grace=_REQUESTS_GRACE,
         ),
     ):
-        collect_seldom()
+        spare_the_collector()
         if welcome:
             _welcome(settings, public)
         await stop.wait()
