@@ -197,7 +197,8 @@ class Intake:
             )
             if not recorded.duplicate:
                 over.begin()
-        if recorded.duplicate:
+        # A commit that failed may stand all the same: then it is found to repeat itself.
+        if recorded.duplicate and recorded.callback_id != acceptance.callback_id:
             for manifest, _ in acceptance.files:
                 self._spool.release(manifest.file_id)
                 self._admission.used -= manifest.size
