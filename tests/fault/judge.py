@@ -78,10 +78,10 @@ def judge(instance: Instance, oracle: Oracle, before: Footprint | None = None) -
     instance.wait_drained()
     faults = [*_liveness(instance, oracle)]
     eventually(lambda: not leftovers(instance))
+    if before is not None:  # before the judge's own reading, which takes memory too
+        faults += _growth(before, instance)
     evidence = gather(instance)
     faults += find_faults(oracle.truth, evidence)
-    if before is not None:
-        faults += _growth(before, instance)
     assert not faults, _told(faults) + f"\nits log:\n{instance.log_text()}"
     return evidence
 
