@@ -39,7 +39,7 @@ from intake_support import (
 )
 from intake_support import count as count_rows
 
-from sinkwell.testing import samples
+from sinkwell import samples
 
 OLD = "old-secret-0123456789"
 PNG = samples.png("callback")

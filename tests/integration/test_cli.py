@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner
 from instances import SECRET, SINKWELL, Instance
 
+from sinkwell import samples
 from sinkwell.cli import COMMANDS, main
-from sinkwell.testing import samples
 
 
 def sinkwell(

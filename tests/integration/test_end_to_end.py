@@ -4,7 +4,7 @@ import datetime as dt
 
 from instances import Instance
 
-from sinkwell.testing import samples
+from sinkwell import samples
 
 
 def test_a_callback_becomes_a_file_under_the_key_of_the_seed(instance: Instance) -> None:

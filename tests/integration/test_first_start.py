@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from instances import SINKWELL
 
-from sinkwell.testing import samples
+from sinkwell import samples
 
 
 def _first_start(directory: Path) -> subprocess.Popen[str]:

@@ -38,7 +38,7 @@ from intake_support import (
     within,
 )
 
-from sinkwell.testing import samples
+from sinkwell import samples
 
 PNG = samples.png("limits")
 KIB = 1024

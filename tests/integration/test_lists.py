@@ -10,7 +10,7 @@ import httpx
 import pytest
 from instances import SECRET, SINKWELL, Instance
 
-from sinkwell.testing import samples
+from sinkwell import samples
 
 MANY = 1100
 """More than the API gives at once."""

@@ -29,7 +29,7 @@ from intake_support import (
     within,
 )
 
-from sinkwell.testing import samples
+from sinkwell import samples
 
 MIB = 1024 * 1024
 BLOCK = samples.incompressible(MIB, 1)

@@ -29,11 +29,11 @@ from intake_support import (
     within,
 )
 
+from sinkwell import samples
 from sinkwell.intake import body
 from sinkwell.intake.body import paced
 from sinkwell.intake.limits import IntakeLimits
 from sinkwell.intake.refusals import Refusal
-from sinkwell.testing import samples
 
 MIB = 1024 * 1024
 IDLE, HEADERS, RATE, TOTAL = 3.0, 10.0, 10.0, 12.0

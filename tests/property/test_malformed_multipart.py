@@ -38,11 +38,11 @@ from intake_support import (
     within,
 )
 
+from sinkwell import samples
 from sinkwell.contract import Message
 from sinkwell.intake.limits import IntakeLimits
 from sinkwell.intake.multipart_body import MultipartBody
 from sinkwell.intake.spool import SpoolWriter
-from sinkwell.testing import samples
 
 BODIES = 10_000
 CLIENTS = 4

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sinkwell.testing import samples
+from sinkwell import samples
 
 Picture = Callable[..., bytes]
 Colour = tuple[int, int, int]

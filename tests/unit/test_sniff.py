@@ -2,6 +2,7 @@ import gzip
 
 import pytest
 
+from sinkwell import samples
 from sinkwell.intake.sniff import (
     AVIF,
     GIF,
@@ -20,7 +21,6 @@ from sinkwell.intake.sniff import (
     kind_of_extension,
     sniff,
 )
-from sinkwell.testing import samples
 
 
 def ftyp(major: bytes, *compatible: bytes) -> bytes:

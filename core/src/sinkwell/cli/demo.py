@@ -14,6 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.tree import Tree
 
+from sinkwell import samples
 from sinkwell.cli.common import FILES_NAME, SECRET_NAME, fail, out
 from sinkwell.cli.listing import human_size
 from sinkwell.cli.throwaway import (
@@ -23,7 +24,6 @@ from sinkwell.cli.throwaway import (
     throwaway_directory,
     throwaway_instance,
 )
-from sinkwell.testing import samples
 
 _DELIVERED_WITHIN = 20.0
 _POLL = 0.05

@@ -13,6 +13,7 @@ import rich_click as click
 import uvloop
 from rich.markup import escape
 
+from sinkwell import samples
 from sinkwell.cli.common import (
     SECRET_NAME,
     err,
@@ -29,7 +30,6 @@ from sinkwell.outage import LedgerUnavailableError
 from sinkwell.plugins import Registry
 from sinkwell.runtime import installed_plugins, running
 from sinkwell.settings import Settings
-from sinkwell.testing import samples
 from sinkwell.web.server import bind, bind_control, serving
 
 _REQUESTS_GRACE = 10.0

@@ -129,6 +129,19 @@ class SinkContext:
     run_blocking: RunBlocking
 
 
+@dataclass(frozen=True, slots=True)
+class KeyLimits:
+    """How long the keys of a sink may be, in bytes; a longer one is a ``RejectedError``.
+
+    Sinkwell makes keys of 900 bytes at most, of at most 32 segments of 120 bytes each: every sink
+    must take these. What is left to a limit is room for a prefix.
+    """
+
+    key: int = 900
+    segment: int | None = None
+    """Of one part between two slashes; None where only the whole key has a limit."""
+
+
 @dataclass(frozen=True)
 class SinkType(Generic[SettingsT]):
     """A kind of sink, as a plugin registers it."""
@@ -141,6 +154,7 @@ class SinkType(Generic[SettingsT]):
     open: Callable[[SettingsT, SinkContext], Awaitable[Sink]]
     """Open a sink. Raises ``UnusableError`` when that cannot work now; it is tried again."""
     capabilities: frozenset[Capability] = frozenset()
+    key_limits: KeyLimits = KeyLimits()
 
 
 AnySinkType = SinkType[Any]
