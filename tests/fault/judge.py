@@ -191,7 +191,7 @@ def _explainability(evidence: Evidence) -> Iterator[str]:
 
 
 def _liveness(instance: Instance, oracle: Oracle) -> Iterator[str]:
-    fresh = oracle.new_id()
+    fresh = oracle.new_file_id()
     began = time.monotonic()
     oracle.insist(fresh)
     if not eventually(lambda: _delivered(instance, fresh), LIVE_WITHIN):

@@ -114,6 +114,11 @@ class Oracle:
     def new_id(self) -> str:
         return f"{self._prefix}n{next(self._numbers):07d}"
 
+    def new_file_id(self) -> str:
+        """Return the next id that stands for a file, not for a failure."""
+        id_ = self.new_id()
+        return self.new_id() if self._fails(id_) else id_
+
     def payload(self, id_: str) -> bytes:
         """Return the bytes of an id; every magnitude of size is equally likely."""
         chosen = random.Random(id_)
@@ -183,9 +188,12 @@ class Oracle:
                 self.truth.refused.append(f"{id_}: {answer.status} {answer.body!r}")
         return answer
 
-    def _callback(self, id_: str) -> bytes:
+    def _fails(self, id_: str) -> bool:
         number = int(id_.rpartition("n")[2])
-        fails = self._failures_every and not number % self._failures_every
+        return self._failures_every > 0 and not number % self._failures_every
+
+    def _callback(self, id_: str) -> bytes:
+        fails = self._fails(id_)
         fields = {"callback_secret": SECRET, "status": "ERR" if fails else "OK", "token": id_}
         body = b"".join(
             _part(f'name="{name}"', value.encode())
