@@ -12,10 +12,11 @@ from typing import NoReturn
 import pytest
 
 
-def need(program: str) -> None:
-    """Go on where ``program`` is installed; its package has the same name."""
+def need(program: str, package: str | None = None) -> None:
+    """Go on where ``program``, a name or a path, is installed; its package has the same name."""
     if shutil.which(program) is None:
-        _cannot_run(f"{program} is not installed", f"sudo apt-get install --yes {program}")
+        install = f"sudo apt-get install --yes {package or program}"
+        _cannot_run(f"{program} is not installed", install)
 
 
 def need_tracing() -> None:

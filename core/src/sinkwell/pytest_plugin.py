@@ -17,6 +17,7 @@ NOT_SHOWN = "not shown: "
 _PROPERTY = "sinkwell-kit"
 _BROKEN, _NOT_SHOWN, _HELD = "BROKEN", "not shown", "held"
 _COLOURS = {_BROKEN: {"red": True, "bold": True}, _NOT_SHOWN: {"yellow": True}, _HELD: {}}
+_LONGEST_REASON = 200
 
 
 @pytest.hookimpl(wrapper=True)
@@ -55,15 +56,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _verdicts(
     reporter: pytest.TerminalReporter,
 ) -> dict[tuple[str, str], dict[str, tuple[str, str]]]:
-    """Sort all reports by class and promise; of several tests of one promise the worst counts."""
+    """Sort all reports by class and promise, in the order in which they ran.
+
+    Of several tests of one promise the worst counts.
+    """
     tables: dict[tuple[str, str], dict[str, tuple[str, str]]] = {}
-    for reports in reporter.stats.values():
-        for report in reports:
-            for name, value in getattr(report, "user_properties", ()):
-                if name == _PROPERTY and (verdict := _verdict(report)):
-                    kit, owner, promise = value
-                    found = tables.setdefault((kit, owner), {})
-                    found[promise] = min(found.get(promise, verdict), verdict, key=_badness)
+    reports = [each for some in reporter.stats.values() for each in some]
+    reports = [each for each in reports if isinstance(each, pytest.TestReport)]
+    for report in sorted(reports, key=lambda each: each.start):
+        for name, value in report.user_properties:
+            if name == _PROPERTY and (verdict := _verdict(report)):
+                kit, owner, promise = value
+                found = tables.setdefault((kit, owner), {})
+                found[promise] = min(found.get(promise, verdict), verdict, key=_badness)
     return tables
 
 
@@ -72,8 +77,13 @@ def _badness(verdict: tuple[str, str]) -> int:
 
 
 def _verdict(report: pytest.TestReport) -> tuple[str, str] | None:
+    """Say how the promise of a test stands: one that is known to fail is broken all the same."""
+    if hasattr(report, "wasxfail"):
+        return (_BROKEN, f"expected to fail: {report.wasxfail}") if report.skipped else (_HELD, "")
     if report.failed:
-        return _BROKEN, ""
+        crash = getattr(report.longrepr, "reprcrash", None)
+        lines = str(getattr(crash, "message", "")).removeprefix("Failed: ").splitlines() or [""]
+        return _BROKEN, lines[0].removeprefix("AssertionError: ")[:_LONGEST_REASON]
     if report.skipped:
         return _NOT_SHOWN, _reason(report).removeprefix(NOT_SHOWN)
     return (_HELD, "") if report.when == "call" else None

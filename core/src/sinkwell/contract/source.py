@@ -37,6 +37,10 @@ class Message:
     headers: Mapping[str, str]
     fields: dict[str, str] = field(default_factory=dict)
     parts: list[Part] = field(default_factory=list)
+    received_at: float = 0.0
+    """When it began to arrive, in seconds since 1970: what the age of a proof is measured by."""
+    complete: bool = False
+    """True once all of it is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +69,17 @@ class Callback:
     """The provider's own word for it."""
     files: tuple[PartFile, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
-    """Whatever else is worth keeping with the file, short texts only."""
+    """Whatever else is worth keeping with the file: at most 32 texts of at most 2,048 characters,
+    their names of at most 64."""
 
 
 class Source(ABC):
-    """One configured origin of callbacks. Both methods are quick and pure: no I/O, no clock."""
+    """One configured origin of callbacks.
+
+    Both methods are quick and pure: no I/O, no clock but ``Message.received_at``, no memory of
+    other messages, and the message stays as it is. Texts of a message may hold anything, bytes
+    that are no UTF-8 as lone surrogates; those of a callback must be valid Unicode.
+    """
 
     @abstractmethod
     def authenticate(self, message: Message) -> bool:
@@ -77,7 +87,9 @@ class Source(ABC):
 
         Called when the headers are in, again after each text field and at the end, so that a
         false message is refused before its file is read. Return False while it cannot be told
-        yet; what is still False at the end is refused.
+        yet; what is still False at the end is refused. After True it is not called again for this
+        message, so say True only when nothing that may still come could change that: where the
+        proof covers everything, that is once the message is ``complete``.
 
         Raises ``AuthenticationError`` when the proof is false.
         """

@@ -57,6 +57,7 @@ class MultipartBody:
         headers: dict[str, str],
         limits: IntakeLimits,
         new_writer: Callable[[], SpoolWriter],
+        received_at: float = 0.0,
     ) -> None:
         """Read the content type. Raises ``Refusal`` (415, 400)."""
         kind, options = parse_options_header(headers.get("content-type", ""))
@@ -64,7 +65,7 @@ class MultipartBody:
             raise unsupported(
                 f"this source is called with multipart/form-data, not {kind or 'nothing'}"
             )
-        self.message = Message(headers=headers)
+        self.message = Message(headers=headers, received_at=received_at)
         self.files: list[IncomingFile] = []
         self.current: IncomingFile | None = None
         self._limits = limits
@@ -110,6 +111,7 @@ class MultipartBody:
             self._parser.close()
         except MultipartError as error:
             raise _refusal(error) from error
+        self.message.complete = True
         return self.message
 
     def _begin(self, segment: MultipartSegment) -> None:

@@ -4,20 +4,13 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
 import structlog
 
 from sinkwell.clock import Clock
-from sinkwell.contract import (
-    AuthenticationError,
-    Callback,
-    MalformedCallbackError,
-    Message,
-    PartFile,
-    Source,
-)
+from sinkwell.contract import Callback, PartFile
 from sinkwell.delivery.dispatch import Dispatch
 from sinkwell.delivery.model import LeasedFile
 from sinkwell.delivery.plan import Planner
@@ -28,7 +21,8 @@ from sinkwell.intake.journal import Acceptance, Journal, ProviderFailure, Record
 from sinkwell.intake.limits import IntakeLimits
 from sinkwell.intake.manifest import Manifest
 from sinkwell.intake.multipart_body import IncomingFile, MultipartBody
-from sinkwell.intake.refusals import forbidden, malformed, too_large
+from sinkwell.intake.reading import OpenSource, Reading
+from sinkwell.intake.refusals import too_large
 from sinkwell.intake.sniff import sniff
 from sinkwell.intake.spool import Spool, SpoolWriter
 from sinkwell.naming import KeyValues
@@ -43,14 +37,6 @@ _WRITE_AT = 256 * 1024
 _RECORD_AGAIN = 1.0
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class OpenSource:
-    """A configured source, ready to be called."""
-
-    name: str
-    source: Source
 
 
 class Intake:
@@ -86,13 +72,15 @@ class Intake:
         When this returns, its files and its record are durable. Raises ``Refusal`` for what is
         not taken and ``ClientGoneError`` when the sender went away; nothing of either is kept.
         """
-        body = MultipartBody(headers, self._limits, self._new_writer)
+        received_at = self._clock.now()
+        reading = Reading(origin, headers, self._limits, self._new_writer, received_at)
+        body = reading.body
         async with AsyncExitStack() as stack:
             size = self._declared_size(headers)
             room = await stack.enter_async_context(self._admission.admit(size))
             stack.push_async_callback(self._discard, body.files)
-            message = await self._read(origin, body, receive_chunk, room)
-            callback = self._understand(origin, message)
+            await self._read(reading, receive_chunk, room)
+            callback = reading.understand()
             if not callback.succeeded:
                 return await self._journal.record_failure(self._failure(origin, callback))
             return await self._accept(origin, callback, body, room)
@@ -124,37 +112,15 @@ class Intake:
             raise too_large(f"{size} bytes are announced; {self._limits.max_file_size} are taken")
         return size
 
-    async def _read(
-        self, origin: OpenSource, body: MultipartBody, receive_chunk: ReceiveChunk, room: Room
-    ) -> Message:
-        authentic = self._authenticate(origin, body.message)
+    async def _read(self, reading: Reading, receive_chunk: ReceiveChunk, room: Room) -> None:
+        body = reading.body
+        reading.begin()
         async for chunk in paced(receive_chunk, self._limits):
-            field_completed = body.feed(chunk)
-            if field_completed and not authentic:
-                authentic = self._authenticate(origin, body.message)
+            reading.feed(chunk)
             if body.current is not None and body.current.pending_size >= _WRITE_AT:
                 self._admission.write(room, body.current.pending_size)
                 await self._on_disk(body.current.writer.write, body.current.drain())
-        message = body.end()
-        if not (authentic or self._authenticate(origin, message)):
-            raise forbidden("the callback carries no proof of its origin")
-        return message
-
-    def _authenticate(self, origin: OpenSource, message: Message) -> bool:
-        try:
-            return origin.source.authenticate(message)
-        except AuthenticationError as error:
-            log.warning("a callback was refused", source=origin.name, reason=str(error))
-            raise forbidden(str(error)) from error
-
-    def _understand(self, origin: OpenSource, message: Message) -> Callback:
-        try:
-            callback = origin.source.parse(message)
-        except MalformedCallbackError as error:
-            raise malformed(str(error)) from error
-        if callback.succeeded and not callback.files:
-            raise malformed("the callback brings no file")
-        return callback
+        reading.end()
 
     async def _accept(
         self, origin: OpenSource, callback: Callback, body: MultipartBody, room: Room

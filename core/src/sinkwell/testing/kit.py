@@ -11,18 +11,31 @@ from sinkwell.pytest_plugin import NOT_SHOWN
 
 P = ParamSpec("P")
 
+ENDS_WITHIN = 120.0
+"""Seconds after which a test that still waits has failed."""
+
 
 def in_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Make a plain test of an async one, with an event loop of its own.
+    """Make a plain test of an async one, with an event loop of its own and a deadline.
 
     So the kits need no other pytest plugin, and hypothesis can call what they are made of.
     """
 
     @wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        asyncio.run(test(*args, **kwargs))
+        asyncio.run(_in_time(test(*args, **kwargs)))
 
     return run
+
+
+async def _in_time(test: Coroutine[Any, Any, None]) -> None:
+    try:
+        async with asyncio.timeout(ENDS_WITHIN) as deadline:
+            await test
+    except TimeoutError:
+        if not deadline.expired():
+            raise
+        pytest.fail(f"after {ENDS_WITHIN:.0f} s the test still waited for something")
 
 
 def not_shown(reason: str) -> NoReturn:

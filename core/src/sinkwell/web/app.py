@@ -10,7 +10,8 @@ from litestar.types import ASGIApp, ExceptionHandlersMap
 
 from sinkwell.contract import Secret
 from sinkwell.delivery.dispatch import Dispatch
-from sinkwell.intake.receive import Intake, OpenSource
+from sinkwell.intake.reading import OpenSource
+from sinkwell.intake.receive import Intake
 from sinkwell.ledger.ledger import Ledger
 from sinkwell.outage import LedgerUnavailableError
 from sinkwell.web import problems

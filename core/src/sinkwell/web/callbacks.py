@@ -13,7 +13,8 @@ from litestar import asgi
 from litestar.status_codes import HTTP_405_METHOD_NOT_ALLOWED
 from litestar.types import HTTPRequestEvent, HTTPScope, Receive, Scope, Send
 
-from sinkwell.intake.receive import Intake, OpenSource
+from sinkwell.intake.reading import OpenSource, header_values
+from sinkwell.intake.receive import Intake
 from sinkwell.intake.refusals import ClientGoneError, Refusal
 from sinkwell.outage import LedgerUnavailableError
 from sinkwell.web import problems
@@ -61,7 +62,7 @@ def callback_handler(intake: Intake, sources: Mapping[str, OpenSource]) -> asgi:
             raise Refusal(405, "method-not-allowed", "Method not allowed", detail)
 
         body = _Body(receive)
-        recorded = await intake.receive(origin, _headers(scope), body.next_chunk)
+        recorded = await intake.receive(origin, header_values(scope["headers"]), body.next_chunk)
         await _answer(send, 200, msgspec.json.encode({"callback_id": recorded.callback_id}))
 
     return receive_callback
@@ -84,13 +85,6 @@ class _Body:
             if chunk := cast("HTTPRequestEvent", message)["body"]:
                 return chunk
         return b""
-
-
-def _headers(scope: Scope) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for name, value in scope["headers"]:
-        headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))
-    return headers
 
 
 async def _refuse(send: Send, refusal: Refusal) -> None:

@@ -1,6 +1,7 @@
 """The sink type ``local``: files below one directory of this machine, durable and contained."""
 
-from sinkwell.contract import Capability, SinkType, hookimpl
+from sinkwell.contract import Capability, KeyLimits, SinkType, hookimpl
+from sinkwell_local.containment import LONGEST_KEY, LONGEST_NAME
 from sinkwell_local.settings import LocalSettings
 from sinkwell_local.sink import open_local
 
@@ -10,6 +11,7 @@ LOCAL = SinkType(
     settings=LocalSettings,
     open=open_local,
     capabilities=frozenset({Capability.READ, Capability.DELETE}),
+    key_limits=KeyLimits(key=LONGEST_KEY, segment=LONGEST_NAME),
 )
 
 

@@ -22,8 +22,9 @@ Opener = Callable[[int, bytes], int]
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 _BENEATH = syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_SYMLINKS | syscalls.RESOLVE_NO_MAGICLINKS
-_LONGEST_NAME = 255
-_LONGEST_KEY = 4095
+LONGEST_NAME = 255
+LONGEST_KEY = 4095
+"""Bytes of a name, and of a path with the NUL at its end left out (``NAME_MAX``, ``PATH_MAX``)."""
 
 
 def flaw(key: str) -> str | None:
@@ -37,8 +38,8 @@ def flaw(key: str) -> str | None:
     except UnicodeEncodeError:
         return "holds a character that UTF-8 cannot write"
     names = path.split(b"/")
-    if len(path) > _LONGEST_KEY or max(map(len, names)) > _LONGEST_NAME:
-        return f"is longer than {_LONGEST_KEY} bytes, or one of its names than {_LONGEST_NAME}"
+    if len(path) > LONGEST_KEY or max(map(len, names)) > LONGEST_NAME:
+        return f"is longer than {LONGEST_KEY} bytes, or one of its names than {LONGEST_NAME}"
     if b"" in names:
         return "is empty, or begins or ends with '/', or holds '//'"
     if b"." in names or b".." in names:

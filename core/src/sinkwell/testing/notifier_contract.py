@@ -1,0 +1,12 @@
+"""The conformance kit for notifiers: subclass :class:`NotifierContract`, give three fixtures."""
+
+from sinkwell.testing.notifier_faults import NotifierFaults
+from sinkwell.testing.notifier_telling import NotifierTelling
+
+
+class NotifierContract(NotifierTelling, NotifierFaults):
+    """All that Sinkwell asks of a notifier, as tests.
+
+    Give the fixtures ``notifier_type``, ``section`` (as users write it, its secrets as they are)
+    and ``receiver``.
+    """

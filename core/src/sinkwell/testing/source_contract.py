@@ -1,0 +1,13 @@
+"""The conformance kit for sources: subclass :class:`SourceContract` and give three fixtures."""
+
+from sinkwell.testing.source_meaning import SourceMeaning
+from sinkwell.testing.source_proofs import SourceProofs
+from sinkwell.testing.source_shape import SourceShape
+
+
+class SourceContract(SourceProofs, SourceMeaning, SourceShape):
+    """All that Sinkwell asks of a source, as tests.
+
+    Give the fixtures ``source_type``, ``section`` (as users write it, its secrets as they are) and
+    ``provider``. Requests go through the core's own reading of callbacks.
+    """
