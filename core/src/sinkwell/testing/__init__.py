@@ -1,12 +1,12 @@
 """The conformance kits that third parties run, and what tests and demos share."""
 
-from sinkwell.testing.notifier_contract import NotifierContract
-from sinkwell.testing.notifier_receiver import Arrival, NotifierFault, NotifierFaults, Receiver
-from sinkwell.testing.sink_contract import SinkContract
-from sinkwell.testing.sink_destination import LARGE, Destination, Fault, Faults
-from sinkwell.testing.source_contract import SourceContract
-from sinkwell.testing.source_provider import Expected, ExpectedPart, Provider, Sample
-from sinkwell.testing.source_requests import (
+from sinkwell.testing.notifiers.contract import NotifierContract
+from sinkwell.testing.notifiers.receiver import Arrival, NotifierFault, NotifierFaults, Receiver
+from sinkwell.testing.sinks.contract import SinkContract
+from sinkwell.testing.sinks.destination import LARGE, Destination, Fault, Faults
+from sinkwell.testing.sources.contract import SourceContract
+from sinkwell.testing.sources.provider import Expected, ExpectedPart, Provider, Sample
+from sinkwell.testing.sources.requests import (
     Body,
     Field,
     FormFile,

@@ -21,8 +21,8 @@ from sinkwell.ids import new_id
 from sinkwell.intake.limits import IntakeLimits
 from sinkwell.intake.reading import OpenSource, Reading, header_values
 from sinkwell.intake.spool import Spool, SpoolWriter
-from sinkwell.testing.source_provider import Expected, ExpectedPart
-from sinkwell.testing.source_requests import Request
+from sinkwell.testing.sources.provider import Expected, ExpectedPart
+from sinkwell.testing.sources.requests import Request
 
 NOW = 1_900_000_000.0
 """When messages arrive in the kit: far enough from the real time to notice who asks for that."""

@@ -1,7 +1,7 @@
 """The conformance kit for notifiers: subclass :class:`NotifierContract`, give three fixtures."""
 
-from sinkwell.testing.notifier_faults import NotifierFaults
-from sinkwell.testing.notifier_telling import NotifierTelling
+from sinkwell.testing.notifiers.faults import NotifierFaults
+from sinkwell.testing.notifiers.telling import NotifierTelling
 
 
 class NotifierContract(NotifierTelling, NotifierFaults):

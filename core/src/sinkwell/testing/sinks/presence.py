@@ -15,9 +15,9 @@ from sinkwell.contract import (
     SinkError,
 )
 from sinkwell.testing.kit import in_loop
-from sinkwell.testing.sink_base import SinkKit
-from sinkwell.testing.sink_bench import KEEP, REFUSE, REPLACE, WRITERS, Bench, payload_of, same
-from sinkwell.testing.sink_reading import read
+from sinkwell.testing.sinks.base import SinkKit
+from sinkwell.testing.sinks.bench import KEEP, REFUSE, REPLACE, WRITERS, Bench, payload_of, same
+from sinkwell.testing.sinks.reading import read
 
 _SIZE = 2_000_000
 _ROUNDS = 3

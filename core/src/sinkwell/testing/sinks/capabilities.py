@@ -18,9 +18,9 @@ from sinkwell.contract import (
     Sink,
 )
 from sinkwell.testing.kit import in_loop, not_shown
-from sinkwell.testing.sink_base import SinkKit
-from sinkwell.testing.sink_bench import KEEP, MIB, REFUSE, Bench, payload_of, same
-from sinkwell.testing.sink_reading import pieces, read
+from sinkwell.testing.sinks.base import SinkKit
+from sinkwell.testing.sinks.bench import KEEP, MIB, REFUSE, Bench, payload_of, same
+from sinkwell.testing.sinks.reading import pieces, read
 
 _METHODS = {
     Capability.READ: ("read", ReadableSink),

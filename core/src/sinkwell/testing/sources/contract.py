@@ -1,8 +1,8 @@
 """The conformance kit for sources: subclass :class:`SourceContract` and give three fixtures."""
 
-from sinkwell.testing.source_meaning import SourceMeaning
-from sinkwell.testing.source_proofs import SourceProofs
-from sinkwell.testing.source_shape import SourceShape
+from sinkwell.testing.sources.meaning import SourceMeaning
+from sinkwell.testing.sources.proofs import SourceProofs
+from sinkwell.testing.sources.shape import SourceShape
 
 
 class SourceContract(SourceProofs, SourceMeaning, SourceShape):

@@ -11,10 +11,10 @@ import pytest
 from sinkwell.contract.source import AnySourceType
 from sinkwell.intake.refusals import Refusal
 from sinkwell.testing.kit import not_shown
-from sinkwell.testing.source_core import NOW, Core, Taken
-from sinkwell.testing.source_mutations import in_chunks, mutated, restructured
-from sinkwell.testing.source_provider import Provider, Sample
-from sinkwell.testing.source_requests import Field, Header, NotOffered, Request
+from sinkwell.testing.sources.core import NOW, Core, Taken
+from sinkwell.testing.sources.mutations import in_chunks, mutated, restructured
+from sinkwell.testing.sources.provider import Provider, Sample
+from sinkwell.testing.sources.requests import Field, Header, NotOffered, Request
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from sinkwell.testing.source_requests import (
+from sinkwell.testing.sources.requests import (
     Header,
     Piece,
     Request,

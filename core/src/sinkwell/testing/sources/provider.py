@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sinkwell.testing.source_requests import Body, Field, Header, NotOffered, Request
+from sinkwell.testing.sources.requests import Body, Field, Header, NotOffered, Request
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 
-from sinkwell.testing.source_requests import NotOffered
+from sinkwell.testing.sources.requests import NotOffered
 
 
 class NotifierFault(Enum):

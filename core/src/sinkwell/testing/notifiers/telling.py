@@ -7,7 +7,7 @@ from collections import Counter
 from sinkwell.contract.events import FACTS
 from sinkwell.contract.notifier import AnyNotifierType
 from sinkwell.testing.kit import in_loop
-from sinkwell.testing.notifier_base import NotifierKit, Talk, example, loop_watched
+from sinkwell.testing.notifiers.base import NotifierKit, Talk, example, loop_watched
 from sinkwell.testing.type_checks import check_docstrings, check_identity, check_settings
 
 _AT_ONCE = 32

@@ -10,8 +10,8 @@ from itertools import pairwise
 
 from sinkwell.contract import Finding, Sink
 from sinkwell.testing.kit import in_loop
-from sinkwell.testing.sink_base import SinkKit
-from sinkwell.testing.sink_bench import KEEP, MIB, Bench, payload_of, resident, same
+from sinkwell.testing.sinks.base import SinkKit
+from sinkwell.testing.sinks.bench import KEEP, MIB, Bench, payload_of, resident, same
 
 _MANY = 48
 _CANCELLED_WITHIN = 3.0

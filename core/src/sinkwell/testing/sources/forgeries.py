@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from sinkwell.testing.source_requests import (
+from sinkwell.testing.sources.requests import (
     Body,
     Field,
     Header,

@@ -16,10 +16,10 @@ from sinkwell.contract import (
     UnusableError,
 )
 from sinkwell.testing.kit import in_loop, not_shown
-from sinkwell.testing.sink_base import SinkKit
-from sinkwell.testing.sink_bench import KEEP, REPLACE, Bench, payload_of, same
-from sinkwell.testing.sink_destination import Fault
-from sinkwell.testing.sink_reading import read
+from sinkwell.testing.sinks.base import SinkKit
+from sinkwell.testing.sinks.bench import KEEP, REPLACE, Bench, payload_of, same
+from sinkwell.testing.sinks.destination import Fault
+from sinkwell.testing.sinks.reading import read
 
 T = TypeVar("T")
 

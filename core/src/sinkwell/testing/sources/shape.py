@@ -6,9 +6,9 @@ from itertools import combinations
 
 from sinkwell.contract.source import AnySourceType
 from sinkwell.naming import KeyValues, Template
-from sinkwell.testing.source_base import SourceKit, proof_place, taken
-from sinkwell.testing.source_core import NAME, NOW, Core
-from sinkwell.testing.source_provider import Provider, Sample
+from sinkwell.testing.sources.base import SourceKit, proof_place, taken
+from sinkwell.testing.sources.core import NAME, NOW, Core
+from sinkwell.testing.sources.provider import Provider, Sample
 from sinkwell.testing.type_checks import (
     check_docstrings,
     check_identity,

@@ -9,9 +9,9 @@ import pytest
 
 from sinkwell.contract import Duration, Secret, SinkError, SinkSettings, Size
 from sinkwell.testing.kit import in_loop, not_shown
-from sinkwell.testing.sink_base import SinkKit
-from sinkwell.testing.sink_bench import KEEP, NAME, REFUSE, Bench
-from sinkwell.testing.sink_destination import Fault
+from sinkwell.testing.sinks.base import SinkKit
+from sinkwell.testing.sinks.bench import KEEP, NAME, REFUSE, Bench
+from sinkwell.testing.sinks.destination import Fault
 from sinkwell.testing.type_checks import (
     check_docstrings,
     check_identity,

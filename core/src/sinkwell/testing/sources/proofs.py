@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from sinkwell.intake.refusals import Refusal
 from sinkwell.testing.kit import not_shown
-from sinkwell.testing.source_base import (
+from sinkwell.testing.sources.base import (
     SourceKit,
     broke,
     disbelieved,
@@ -21,10 +21,10 @@ from sinkwell.testing.source_base import (
     signed,
     taken,
 )
-from sinkwell.testing.source_core import NOW, Core, Doubter
-from sinkwell.testing.source_forgeries import alterations, false_proofs, rearranged
-from sinkwell.testing.source_provider import Provider, Sample
-from sinkwell.testing.source_requests import (
+from sinkwell.testing.sources.core import NOW, Core, Doubter
+from sinkwell.testing.sources.forgeries import alterations, false_proofs, rearranged
+from sinkwell.testing.sources.provider import Provider, Sample
+from sinkwell.testing.sources.requests import (
     Body,
     NotOffered,
     Request,

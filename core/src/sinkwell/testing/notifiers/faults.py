@@ -16,13 +16,13 @@ from sinkwell.contract import (
 )
 from sinkwell.logs import secrets_in
 from sinkwell.testing.kit import in_loop, not_shown
-from sinkwell.testing.notifier_base import (
+from sinkwell.testing.notifiers.base import (
     NotifierKit,
     Talk,
     example,
     loop_watched,
 )
-from sinkwell.testing.notifier_receiver import NotifierFault
+from sinkwell.testing.notifiers.receiver import NotifierFault
 from sinkwell.testing.type_checks import check_absent, words_of
 
 _CANCEL_WITHIN = 1.0

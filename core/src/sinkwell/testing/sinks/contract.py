@@ -1,12 +1,12 @@
 """The conformance kit for sinks: subclass :class:`SinkContract` and give three fixtures."""
 
-from sinkwell.testing.sink_bytes import SinkBytes
-from sinkwell.testing.sink_capabilities import SinkCapabilities
-from sinkwell.testing.sink_faults import SinkFaults
-from sinkwell.testing.sink_keys import SinkKeys
-from sinkwell.testing.sink_manners import SinkManners
-from sinkwell.testing.sink_presence import SinkPresence
-from sinkwell.testing.sink_shape import SinkShape
+from sinkwell.testing.sinks.bytes import SinkBytes
+from sinkwell.testing.sinks.capabilities import SinkCapabilities
+from sinkwell.testing.sinks.faults import SinkFaults
+from sinkwell.testing.sinks.keys import SinkKeys
+from sinkwell.testing.sinks.manners import SinkManners
+from sinkwell.testing.sinks.presence import SinkPresence
+from sinkwell.testing.sinks.shape import SinkShape
 
 
 class SinkContract(  # pytest runs what is inherited from the last one first

@@ -16,8 +16,8 @@ from sinkwell.contract.events import FACTS
 from sinkwell.contract.notifier import AnyNotifierType
 from sinkwell.ids import new_id
 from sinkwell.testing.kit import not_shown
-from sinkwell.testing.notifier_receiver import Arrival, NotifierFault, Receiver
-from sinkwell.testing.source_requests import NotOffered
+from sinkwell.testing.notifiers.receiver import Arrival, NotifierFault, Receiver
+from sinkwell.testing.sources.requests import NotOffered
 from sinkwell.testing.type_checks import convert
 
 LONGEST_BLOCK = 1.0

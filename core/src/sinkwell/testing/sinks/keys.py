@@ -3,8 +3,8 @@
 
 from sinkwell.contract import RejectedError, Sink, SinkError
 from sinkwell.testing.kit import in_loop
-from sinkwell.testing.sink_base import SinkKit
-from sinkwell.testing.sink_bench import KEEP, Bench, payload_of
+from sinkwell.testing.sinks.base import SinkKit
+from sinkwell.testing.sinks.bench import KEEP, Bench, payload_of
 
 _KEY, _SEGMENT, _SEGMENTS = 900, 120, 32
 """What Sinkwell makes at most, in bytes; see KeyLimits."""

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from sinkwell.contract import Receipt, Sink, SinkError
 from sinkwell.testing.kit import in_loop
-from sinkwell.testing.sink_base import SinkKit
-from sinkwell.testing.sink_bench import KEEP, MIB, REPLACE, Bench, payload_of, same
+from sinkwell.testing.sinks.base import SinkKit
+from sinkwell.testing.sinks.bench import KEEP, MIB, REPLACE, Bench, payload_of, same
 
 _SIZES_TRIED = 12
 _MOST_PARTS = 3

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from sinkwell.contract import Callback
 from sinkwell.intake.refusals import Refusal
 from sinkwell.testing.kit import not_shown
-from sinkwell.testing.source_base import (
+from sinkwell.testing.sources.base import (
     SourceKit,
     broke,
     first_secret,
@@ -19,10 +19,10 @@ from sinkwell.testing.source_base import (
     signed,
     taken,
 )
-from sinkwell.testing.source_core import NOW, Core, Doubter, as_expected, snapshot
-from sinkwell.testing.source_forgeries import alterations
-from sinkwell.testing.source_provider import Provider, Sample
-from sinkwell.testing.source_requests import NotOffered, Request
+from sinkwell.testing.sources.core import NOW, Core, Doubter, as_expected, snapshot
+from sinkwell.testing.sources.forgeries import alterations
+from sinkwell.testing.sources.provider import Provider, Sample
+from sinkwell.testing.sources.requests import NotOffered, Request
 from sinkwell.testing.type_checks import check_absent, words_of
 
 _LATER = 2.0

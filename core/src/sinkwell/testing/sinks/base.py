@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sinkwell.contract.sink import AnySinkType
-from sinkwell.testing.sink_bench import MIB, Bench
-from sinkwell.testing.sink_destination import LARGE, Destination
+from sinkwell.testing.sinks.bench import MIB, Bench
+from sinkwell.testing.sinks.destination import LARGE, Destination
 
 
 class SinkKit:

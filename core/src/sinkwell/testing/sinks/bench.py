@@ -19,7 +19,7 @@ from sinkwell.contract import Blob, IfPresent, Receipt, Sink, SinkContext, SinkE
 from sinkwell.contract.sink import AnySinkType
 from sinkwell.logs import secrets_in
 from sinkwell.testing.kit import not_shown
-from sinkwell.testing.sink_destination import Destination, Fault
+from sinkwell.testing.sinks.destination import Destination, Fault
 from sinkwell.testing.type_checks import convert
 
 P = ParamSpec("P")

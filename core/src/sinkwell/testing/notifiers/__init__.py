@@ -1,0 +1,1 @@
+"""The kit for notifiers; ``contract.py`` puts its parts together."""

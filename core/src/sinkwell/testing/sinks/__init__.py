@@ -1,0 +1,1 @@
+"""The kit for sinks; ``contract.py`` puts its parts together."""

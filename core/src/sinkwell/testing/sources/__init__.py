@@ -1,0 +1,1 @@
+"""The kit for sources; ``contract.py`` puts its parts together."""
