@@ -154,12 +154,13 @@ def test_a_retry_that_cannot_be_ends_with_1_and_says_why(instance: Instance) -> 
 def test_a_rejected_delivery_is_tried_again_on_request(
     make_instance: Callable[..., Instance],
 ) -> None:
-    instance = make_instance(environ={"SINKWELL_SINKS__LOCAL__KEY": "the-same.{ext}"})
+    instance = make_instance(environ={"SINKWELL_SINKS__LOCAL__KEY": "{token}.{ext}"})
     instance.start()
-    first, second = samples.png("first"), samples.png("second")
-    for token, picture in (("token1", first), ("token2", second)):
-        instance.post(token, picture)
-        instance.wait_drained()
+    picture = samples.png("ours")
+    instance.root.mkdir(exist_ok=True)
+    (instance.root / "token1.png").write_bytes(samples.png("someone else's"))
+    instance.post("token1", picture)
+    instance.wait_drained()
     (rejected,) = instance.rows("deliveries", "--state", "rejected")
     assert rejected["error"]
     (instance.root / rejected["key"]).unlink()
@@ -168,7 +169,7 @@ def test_a_rejected_delivery_is_tried_again_on_request(
 
     assert (done.returncode, done.stdout) == (0, f"{rejected['id']} is due again at sink local\n")
     instance.wait_drained()
-    assert instance.stored() == {"the-same.png": second}
+    assert instance.stored() == {"token1.png": picture}
 
 
 def test_a_second_serve_on_one_data_directory_ends_with_1_and_names_the_first(

@@ -17,8 +17,8 @@ from instances import free_port
 from sinkwell.cli.common import load_settings
 from sinkwell.runtime import installed_plugins
 
-LANGUAGES = {"toml", "console", "text"}
-"""Of blocks: ``text`` is for reading only."""
+LANGUAGES = {"toml", "console", "text", "python"}
+"""Of blocks: ``text`` is for reading only; ``python`` is run by test_writing_plugins.py."""
 SERVES = ("make run", "sinkwell serve")
 PATIENCE = 30.0
 END = "--- end of output ---"

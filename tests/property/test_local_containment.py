@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from local_support import blob_of, settings_for, stored
+from naming_support import shows
 
 from sinkwell.contract import Blob, IfPresent, RejectedError, SinkError, UnusableError
 from sinkwell_local import containment
@@ -66,6 +67,7 @@ def put(store: Store, blob: Blob, key: str, choice: IfPresent) -> SinkError | No
     return None
 
 
+@shows(13)
 @OPENERS
 def test_any_key_is_refused_or_stored_strictly_below_the_root(opener: Opener, tree: Path) -> None:
     blob = blob_of(b"payload", tree / "blob")
@@ -134,6 +136,7 @@ def race(store: Store, tree: Path, amount: int) -> list[SinkError | None]:
     return outcomes
 
 
+@shows(13)
 @OPENERS
 @pytest.mark.parametrize(
     ("tree", "amount"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
-from settings_support import REGISTRY, check_key
+from settings_support import REGISTRY
 
 from sinkwell.settings import Settings, SettingsError, load
 from sinkwell.settings.places import KeyPath, key_lines
@@ -206,7 +206,6 @@ def load_built_in(text: str, environ: Mapping[str, str]) -> Settings:
         host=None,
         port=None,
         environ=environ,
-        check_key=check_key,
     )
 
 

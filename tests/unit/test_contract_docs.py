@@ -13,8 +13,9 @@ from documents import ROOT
 from sinkwell import contract, testing
 from sinkwell.contract import hooks
 
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 PAGES = {
-    kind: (ROOT / f"docs/writing-a-{kind}.md").read_text()
+    kind: FENCED.sub("", (ROOT / f"docs/writing-a-{kind}.md").read_text())
     for kind in ("sink", "source", "notifier")
 }
 ALL = "\n".join(PAGES.values())
@@ -61,7 +62,7 @@ def parts(thing: type) -> Iterator[str]:
 
 def arguments(function: object) -> Iterator[str]:
     for parameter in inspect.signature(function).parameters.values():  # type: ignore[arg-type]  # a function
-        if parameter.name not in {"self", "value", "directory"} | set("0123456789"):
+        if parameter.name != "self":
             yield parameter.name
 
 

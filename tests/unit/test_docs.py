@@ -29,6 +29,7 @@ from sinkwell.sources.shotbot import ShotbotSettings
 from sinkwell_local.settings import LocalSettings
 
 SETTINGS = tables(ROOT / "docs/settings.md")
+KEYS = tables(ROOT / "docs/keys.md")
 DELIVERY = tables(ROOT / "docs/delivery.md")
 PROBLEMS = tables(ROOT / "docs/problems.md")
 
@@ -82,16 +83,16 @@ def test_every_setting_is_documented_with_its_default(
 def test_every_section_is_documented() -> None:
     groups = {"sources": "[sources.NAME]", "sinks": "[sinks.NAME]", "routes": "[[routes]]"}
     groups |= {"notifiers": "[notifiers.NAME]"}
-    of_the_loader = {"data_dir", "path", "warnings"}
+    of_the_loader = {"data_dir", "time_zone", "path", "warnings"}
     for name in {*Settings.__struct_fields__} - of_the_loader:
         assert groups.get(name, f"[{name}]") in SECTIONS
-    ((key, default, _),) = SETTINGS["Outside of any section"]
-    (data_dir,) = (f for f in msgspec.structs.fields(Settings) if f.name == "data_dir")
-    assert (key, default) == ("`data_dir`", f'`"{data_dir.default}"`')
+    defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
+    documented = {key.strip("`"): default for key, default, _ in SETTINGS["Outside of any section"]}
+    assert documented == {name: f'`"{defaults[name]}"`' for name in ("data_dir", "time_zone")}
 
 
 def test_every_variable_of_key_templates_is_documented() -> None:
-    documented = " ".join(name for name, _ in SETTINGS["Key templates"])
+    documented = " ".join(name for name, *_ in KEYS["Variables"])
 
     assert [name for name in VARIABLE_NAMES if f"{{{name}}}" not in documented] == []
 

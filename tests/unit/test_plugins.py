@@ -226,6 +226,21 @@ def test_a_hook_wrapper_reaches_no_other_plugin(shop: Shop) -> None:
             'root: "Nowhere"',
             'the settings class of sink type "well" cannot be understood: NameError: name ',
         ),
+        (
+            "open=open",
+            "open=open, key_limits=KeyLimits(key=899)",
+            'the key limits of sink type "well" are too low: every sink takes 900 bytes a key and ',
+        ),
+        (
+            "open=open",
+            "open=open, key_limits=KeyLimits(segment=119)",
+            'the key limits of sink type "well" are too low: every sink takes 900 bytes a key',
+        ),
+        (
+            "open=open",
+            "open=open, key_limits=1024",
+            'the key limits of sink type "well" cannot be understood: AttributeError: ',
+        ),
     ],
 )
 def test_a_type_that_breaks_the_contract_is_reported(
@@ -233,6 +248,12 @@ def test_a_type_that_breaks_the_contract_is_reported(
 ) -> None:
     shop.sell("odd", "1.0", good("well").replace(old, new))
     assert f"plugin odd of odd 1.0: {what}" in the_problem(shop.discover())
+
+
+def test_limits_that_take_every_key_of_ours_are_fine(shop: Shop) -> None:
+    exact = "open=open, key_limits=KeyLimits(key=900, segment=120)"
+    shop.sell("exact", "1.0", good("exact").replace("open=open", exact))
+    assert list(shop.discover().sinks) == ["exact"]
 
 
 def test_settings_of_nested_and_recursive_shape_are_fine(shop: Shop) -> None:

@@ -51,7 +51,6 @@ def settings(tmp_path: Path) -> Settings:
         host=None,
         port=None,
         environ={"SHOTBOT_SECRET": "secret"},
-        check_key=lambda _: None,
     )
 
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from settings_support import REGISTRY, CameraSettings, DiskSettings, check_key, load_text, warnings
+from settings_support import REGISTRY, CameraSettings, DiskSettings, load_text, warnings
 
 from sinkwell.contract import Duration, Secret, Size
 from sinkwell.settings import Route, ServerSettings, Settings, load
@@ -48,7 +48,7 @@ key = "{id}.{ext}"
 
 def load_default(text: str | None, **options: object) -> Settings:
     given = {"data_dir": None, "host": None, "port": None, "environ": {}} | options
-    return load(REGISTRY, path=None, default_text=text, check_key=check_key, **given)  # type: ignore[arg-type]  # the test names what it gives
+    return load(REGISTRY, path=None, default_text=text, **given)  # type: ignore[arg-type]  # the test names what it gives
 
 
 def test_a_full_file_becomes_typed_settings(tmp_path: Path) -> None:

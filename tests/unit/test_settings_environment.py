@@ -44,14 +44,14 @@ def test_a_list_is_written_as_in_toml(tmp_path: Path) -> None:
 
 
 def test_a_name_with_a_dash_is_written_with_an_underscore(tmp_path: Path) -> None:
-    environ = {"SINKWELL_SINKS__MY_DISK__KEY": "k"}
+    environ = {"SINKWELL_SINKS__MY_DISK__KEY": "{id}"}
     assert list(load_text(tmp_path, TEXT, environ).sinks) == ["my-disk"]
 
 
 def test_a_name_with_an_underscore_is_found_before_one_with_a_dash(tmp_path: Path) -> None:
     text = f'{TEXT}[sinks.my_disk]\ntype = "disk"\nroot = "r"'
-    sinks = load_text(tmp_path, text, {"SINKWELL_SINKS__MY_DISK__KEY": "k"}).sinks
-    assert (sinks["my-disk"].key, sinks["my_disk"].key) == (None, "k")
+    sinks = load_text(tmp_path, text, {"SINKWELL_SINKS__MY_DISK__KEY": "{id}"}).sinks
+    assert (sinks["my-disk"].key, sinks["my_disk"].key) == (None, "{id}")
 
 
 def test_a_nested_section_is_reached(tmp_path: Path) -> None:

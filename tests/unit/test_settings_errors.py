@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from settings_support import FILE, PLUGIN, REGISTRY, check_key, load_text, problems
+from settings_support import FILE, PLUGIN, REGISTRY, load_text, problems
 
 from sinkwell.plugins import PluginProblem, Registry, discover
 from sinkwell.settings import SettingsError, load
@@ -20,7 +20,7 @@ sinkwell.toml:1: unknown key or section "snks"
 zzz = 1
 -----
 sinkwell.toml:3: unknown key or section "zzz"
-    valid ones: data_dir, intake, ledger, log, notifiers, retry, routes, server, sinks, sources, spool
+    valid ones: data_dir, intake, ledger, log, notifiers, retry, routes, server, sinks, sources, spool, time_zone
 =====
 [server]
 
@@ -345,7 +345,7 @@ type = "disk"
 root = "r"
 key = "{id"
 -----
-sinkwell.toml:4: key in [sinks.disk]: a brace is not closed
+sinkwell.toml:4: key in [sinks.disk]: a "{" that is never closed in its segment at character 1 of the key template '{id': write {name}
 =====
 [sources.cam]
 type = "camera"
@@ -357,7 +357,53 @@ source = "*"
 sinks = "disk"
 key = "{"
 -----
-sinkwell.toml:9: key in [[routes]]: a brace is not closed
+sinkwell.toml:9: key in [[routes]]: a "{" that is never closed in its segment at character 1 of the key template '{': write {name}
+=====
+time_zone = "Europe/Berlim"
+-----
+sinkwell.toml:1: there is no time zone "Europe/Berlim"
+    did you mean "Europe/Berlin"?
+=====
+time_zone = "Europe/Brlin"
+
+[sinks.disk]
+type = "disk"
+root = "r"
+-----
+sinkwell.toml:1: there is no time zone "Europe/Brlin"
+    did you mean "Europe/Berlin"?
+=====
+time_zone = "../../etc/passwd"
+-----
+sinkwell.toml:1: there is no time zone "../../etc/passwd"
+    write a name of the tz database, such as "Europe/Berlin", or "UTC"
+=====
+time_zone = 1
+-----
+sinkwell.toml:1: time_zone: expected text, found a whole number
+=====
+[sources.cam]
+type = "camera"
+[sinks.disk]
+type = "disk"
+root = "r"
+key = "{domain}/{date}.{ext}"
+-----
+sinkwell.toml:6: key in [sinks.disk]: "{domain}/{date}.{ext}" gives different files the same key
+    write one with {id}, {file_id}, {sha256} or {uuid}
+=====
+[sources.cam]
+type = "camera"
+[sinks.disk]
+type = "disk"
+root = "r"
+[[routes]]
+source = "*"
+sinks = "disk"
+key = "latest.png"
+-----
+sinkwell.toml:9: key in [[routes]]: "latest.png" gives different files the same key
+    write one with {id}, {file_id}, {sha256} or {uuid}
 """  # noqa: E501  # messages stand here as they are printed
 
 
@@ -485,7 +531,6 @@ def test_a_problem_of_the_built_in_text_is_said_to_be_there() -> None:
             host=None,
             port=None,
             environ={},
-            check_key=check_key,
         )
     assert str(raised.value).endswith(
         "\nbuilt-in default: [server]: port must be between 0 and 65535"
@@ -546,6 +591,5 @@ def load_error(path: Path) -> str:
             host=None,
             port=None,
             environ={},
-            check_key=check_key,
         )
     return str(raised.value)

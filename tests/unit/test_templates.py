@@ -1,6 +1,8 @@
 import re
+import time
 from dataclasses import replace
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -97,6 +99,12 @@ def test_a_missing_value_has_its_stand_in(
         ("https://user:secret@example.com:8080/", "example.com"),
         ("https://bücher.example/", "xn--bcher-kva.example"),
         ("https://例え.テスト/", "xn--r8jz45g.xn--zckzah"),
+        ("https://straße.example/", "xn--strae-oqa.example"),  # once "strasse", another host
+        ("https://BÜCHER。example./", "xn--bcher-kva.example"),
+        ("https://xn--bcher-kva.example/", "xn--bcher-kva.example"),
+        ("https://☕.example/", "example-HASH"),
+        ("https://א1.example/", "xn--1-zhc.example"),
+        ("https://1א.example/", "1_.example-HASH"),
         ("http://127.0.0.1/", "127.0.0.1"),
         ("http://[2001:db8::1]/", "2001_db8_1-HASH"),
         ("http://[broken/", "http_broken-HASH"),
@@ -109,6 +117,30 @@ def test_the_domain_is_the_host_in_its_ascii_form(url: str, expected: str) -> No
     assert re.fullmatch(
         expected.replace(".", r"\.").replace("HASH", HASH), key("{domain}", url=url)
     )
+
+
+@pytest.mark.parametrize("unit", ["ü", "例", "\u0301", "\u200d", "א", "ﷺ", "xn--ü", "ü."])
+def test_no_host_takes_long(unit: str) -> None:
+    start = time.thread_time()
+    for length in (63, 253, 2048):
+        key("{domain}", url=f"https://{(unit * length)[:length]}/")
+    assert time.thread_time() - start < 0.1
+
+
+@pytest.mark.parametrize(
+    ("zone", "expected"),
+    [
+        ("UTC", "2026-10-25T010000"),
+        ("Europe/Berlin", "2026-10-25T020000"),  # the second of two
+        ("America/New_York", "2026-10-24T210000"),
+        ("Pacific/Kiritimati", "2026-10-25T150000"),
+    ],
+)
+def test_the_clock_is_that_of_the_time_zone(zone: str, expected: str) -> None:
+    template = Template.parse("{yyyy}-{mm}-{dd}T{hh}{ii}{ss}", ZoneInfo(zone))
+    assert template.key(replace(FILE, received_at=1_792_890_000.999_999_5)) == expected
+    both = Template.parse("{date}T{time}", ZoneInfo(zone))
+    assert both.key(replace(FILE, received_at=1_792_890_000.0)) == expected
 
 
 @pytest.mark.parametrize(
@@ -267,6 +299,23 @@ def test_a_template_with_something_of_the_files_own_cannot_collide(own: str) -> 
 )
 def test_a_template_without_can_collide(text: str) -> None:
     assert Template.parse(text).can_collide
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{id}", False),
+        ("{domain}/{token}.{ext}", False),
+        ("{sha256:63}-{id}", False),
+        ("{source}-{id}", True),
+        ("{file_id}", True),
+        ("{uuid}", True),
+        ("{sha256}", True),
+        ("{sha256:64}", True),
+    ],
+)
+def test_a_template_knows_whether_it_tells_sources_apart(text: str, told: bool) -> None:
+    assert Template.parse(text).tells_sources_apart is told
 
 
 @pytest.mark.parametrize(

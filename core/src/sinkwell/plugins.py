@@ -30,6 +30,8 @@ from sinkwell.contract.settings import (
 )
 from sinkwell.contract.sink import AnySinkType, SinkType
 from sinkwell.contract.source import AnySourceType, SourceType
+from sinkwell.naming.segment import LONGEST_SEGMENT
+from sinkwell.naming.template import LONGEST_KEY
 
 T = TypeVar("T")
 TypeT = TypeVar("TypeT", AnySourceType, AnySinkType, AnyNotifierType)
@@ -267,7 +269,19 @@ def _vet(kind: _Kind, offered: Any) -> bool:
                 if not _decodable(custom):
                     what = f'{whose} cannot hold its field "{each.name}", a {custom.__name__}'
                     raise _RefusedError(what)
+    if isinstance(offered, SinkType):
+        _vet_key_limits(offered)
     return True
+
+
+def _vet_key_limits(offered: AnySinkType) -> None:
+    """Refuse a sink that does not take every key that Sinkwell makes."""
+    whose = f'the key limits of sink type "{offered.name}"'
+    with _strangers_code(f"{whose} cannot be understood"):
+        key, segment = offered.key_limits.key, offered.key_limits.segment
+        if key < LONGEST_KEY or (segment is not None and segment < LONGEST_SEGMENT):
+            least = f"{LONGEST_KEY} bytes a key and {LONGEST_SEGMENT} a segment"
+            raise _RefusedError(f"{whose} are too low: every sink takes {least}")
 
 
 def _decodable(custom: type) -> bool:

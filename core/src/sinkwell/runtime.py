@@ -20,21 +20,22 @@ from sinkwell.clock import Clock
 from sinkwell.contract import NotifierContext, Sink, SinkContext, SourceContext
 from sinkwell.control import LEDGER_NAME
 from sinkwell.delivery.dispatch import Dispatch
-from sinkwell.delivery.plan import Planner, Route
+from sinkwell.delivery.plan import Planner
 from sinkwell.delivery.schedule import RetryPolicy
 from sinkwell.delivery.worker import SinkPlan, SinkWorker
 from sinkwell.intake.admission import Admission
 from sinkwell.intake.keeper import SpoolKeeper
 from sinkwell.intake.limits import IntakeLimits
-from sinkwell.intake.receive import Intake, OpenSource
+from sinkwell.intake.reading import OpenSource
+from sinkwell.intake.receive import Intake
 from sinkwell.intake.reconcile import Reconciled, reconcile
 from sinkwell.intake.spool import Spool
 from sinkwell.ledger.closing import Retention
 from sinkwell.ledger.database import Ownership
 from sinkwell.ledger.ledger import Ledger
-from sinkwell.naming import Template
 from sinkwell.plugins import Registry, discover
 from sinkwell.settings import Settings
+from sinkwell.settings.keys import make_planner
 from sinkwell.threads import Threads
 from sinkwell.web.app import create_app, create_offline_app
 
@@ -103,7 +104,7 @@ async def opened(settings: Settings, registry: Registry) -> AsyncIterator[Store]
                 threads=threads,
             ),
             ledger=ledger,
-            planner=_planner(settings, registry),
+            planner=make_planner(settings, registry),
             threads=threads,
             clock=clock,
             retry=RetryPolicy(settings.retry.attempts, settings.retry.base, settings.retry.cap),
@@ -207,25 +208,6 @@ def sink_plan(settings: Settings, registry: Registry, name: str, stack: AsyncExi
         if_present=section.if_present,
         concurrency=section.concurrency,
         timeout=section.timeout,
-    )
-
-
-def _planner(settings: Settings, registry: Registry) -> Planner:
-    """Compile routes and key templates; without routes every source goes to every sink."""
-    routes = [
-        Route(route.source, route.sinks, Template.parse(route.key) if route.key else None)
-        for route in settings.routes
-    ] or [Route(("*",), tuple(settings.sinks))]
-    return Planner(
-        routes,
-        {
-            name: Template.parse(section.key) if section.key else None
-            for name, section in settings.sinks.items()
-        },
-        {
-            name: Template.parse(registry.sources[section.type].type.default_key)
-            for name, section in settings.sources.items()
-        },
     )
 
 

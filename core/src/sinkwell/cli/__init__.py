@@ -11,6 +11,8 @@ COMMANDS = {
     "files": ("sinkwell.cli.files", "List files."),
     "deliveries": ("sinkwell.cli.deliveries", "List deliveries, or try one again."),
     "events": ("sinkwell.cli.events", "Show the event log."),
+    "keys": ("sinkwell.cli.keys", "Try a key template with values of your own."),
+    "plugins": ("sinkwell.cli.plugins", "List plugins, or begin one of your own."),
     "ledger": ("sinkwell.cli.ledger", "Rebuild the ledger from the spool."),
 }
 

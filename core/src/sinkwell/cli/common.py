@@ -12,7 +12,6 @@ import rich_click as click
 from rich.console import Console
 
 from sinkwell.directories import make_directory
-from sinkwell.naming import Template
 from sinkwell.plugins import Registry
 from sinkwell.settings import Settings, SettingsError, load
 
@@ -69,7 +68,6 @@ def load_settings(
             host=host,
             port=port,
             environ=os.environ,
-            check_key=_check_key,
         )
     except SettingsError as error:
         fail(str(error), code=EXIT_USAGE)
@@ -129,10 +127,6 @@ def _make_secret(path: Path) -> None:
         file.write(secrets.token_urlsafe(24))  # no newline: curl can send it as it is
         file.flush()
         os.fsync(fd)
-
-
-def _check_key(text: str) -> None:
-    Template.parse(text)
 
 
 def _toml(text: str) -> str:

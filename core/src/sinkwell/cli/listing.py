@@ -45,7 +45,7 @@ def show(
                 return
             rows = [row async for row in api.rows(path, limit or _ON_SCREEN, **wanted)]
         if rows:
-            _print(columns, rows)
+            lay_out(columns, rows)
         else:
             out.print("none")
         if limit is None and len(rows) == _ON_SCREEN:
@@ -54,7 +54,7 @@ def show(
     asyncio.run(run())
 
 
-def _print(columns: Sequence[tuple[str, Callable[[Row], str]]], rows: Sequence[Row]) -> None:
+def lay_out(columns: Sequence[tuple[str, Callable[[Row], str]]], rows: Sequence[Row]) -> None:
     """Lay rows out to fit the screen, in cells of several lines if need be; ids stay whole.
 
     Without a screen, or on one that is too narrow even so, one row is one line.

@@ -16,6 +16,7 @@ from sinkwell.contract.errors import (
     UnusableError,
 )
 from sinkwell.contract.events import Event, Fact
+from sinkwell.contract.headers import content_disposition, metadata_text
 from sinkwell.contract.hooks import hookimpl
 from sinkwell.contract.notifier import Notifier, NotifierContext, NotifierType
 from sinkwell.contract.settings import (
@@ -93,5 +94,7 @@ __all__ = [
     "TransientError",
     "Transport",
     "UnusableError",
+    "content_disposition",
     "hookimpl",
+    "metadata_text",
 ]

@@ -3,8 +3,17 @@
 Pure: no clock, no disk, nothing that differs between two machines.
 """
 
+from sinkwell.naming.explain import Change, explain
 from sinkwell.naming.segment import identifier, segment
 from sinkwell.naming.template import Template, TemplateError
 from sinkwell.naming.variables import KeyValues
 
-__all__ = ["KeyValues", "Template", "TemplateError", "identifier", "segment"]
+__all__ = [
+    "Change",
+    "KeyValues",
+    "Template",
+    "TemplateError",
+    "explain",
+    "identifier",
+    "segment",
+]

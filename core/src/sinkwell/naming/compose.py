@@ -49,13 +49,17 @@ class Composer:
         it is only when each identity that is read back from it is the one that was put in; else
         it is shortened and ends in a hash of its parts, before the extension if there is one.
         """
-        texts = [part if isinstance(part, str) else part.render(values) for part in self.parts]
+        texts = self.texts(values)
         text = "".join(texts)
         if self.as_it_is and len(text) <= self.limit:
             read = self.as_it_is.fullmatch(text)
             if read and read.groups() == tuple([texts[at] for at in self.identities]):
                 return text
         return self._hashed(text, hash_of("/".join(texts)))
+
+    def texts(self, values: KeyValues) -> list[str]:
+        """Return what each part is alone."""
+        return [part if isinstance(part, str) else part.render(values) for part in self.parts]
 
     def _hashed(self, text: str, digest: str) -> str:
         found = _SHORT_EXTENSION.search(text) if _ends_in_extension(self.parts) else None

@@ -7,8 +7,9 @@ key of any values. A value is sanitised alone, so it can neither add nor remove 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from difflib import get_close_matches
-from typing import Self
+from typing import NoReturn, Self
 
 from sinkwell.naming.compose import SHORTEST_LIMIT, Composer, Part
 from sinkwell.naming.segment import LONGEST_SEGMENT, is_reserved
@@ -19,6 +20,7 @@ LONGEST_KEY = 900
 
 MOST_SEGMENTS = 32
 
+_OWN_TO_SINKWELL = {"source", "file_id", "uuid", "sha256", "sha256:64"}
 _EXAMPLE = "{source}/{yyyy}/{mm}/{dd}/{id}.{ext}"
 _TOKEN = re.compile(r"\{(?P<name>[^{}]*)\}|(?P<brace>[{}])|(?P<literal>[^{}]+)")
 _FOREIGN = re.compile(r"[^A-Za-z0-9._=-]")
@@ -38,11 +40,11 @@ class Template:
     can_collide: bool = field(compare=False)
     """True when two different files may get one key, since nothing in it is a file's own: none
     of ``id``, ``token``, ``file_id``, ``uuid`` and the whole ``sha256``."""
-    _segments: tuple[str | Composer, ...] = field(compare=False, repr=False)
+    segments: tuple[str | Composer, ...] = field(compare=False, repr=False)
 
     @classmethod
-    def parse(cls, text: str) -> Self:
-        """Compile a template.
+    def parse(cls, text: str, zone: tzinfo = UTC) -> Self:
+        """Compile a template whose clock is that of ``zone``.
 
         Beside variables it may hold letters of either case, digits and ``. _ - =`` (the last for
         partitions such as ``dt={date}``; no value ever brings one), and ``/`` between segments.
@@ -58,7 +60,7 @@ class Template:
             if number > MOST_SEGMENTS:
                 raise _error(text, at, f"segment {number} begins", f"{MOST_SEGMENTS} are allowed")
             _check(text, at, raw)
-            segments.append(tuple(_parts(text, at, raw, dots=number < len(raws))))
+            segments.append(tuple(_parts(text, at, raw, dots=number < len(raws), zone=zone)))
             at += len(raw) + 1
         limit = _limit(text, segments)
         composers = tuple(
@@ -77,9 +79,14 @@ class Template:
         return "/".join(
             [
                 segment if isinstance(segment, str) else segment.render(values)
-                for segment in self._segments
+                for segment in self.segments
             ]
         )
+
+    @property
+    def tells_sources_apart(self) -> bool:
+        """False when files of two sources may get one key, as the ids of providers may be equal."""
+        return bool(self.variables & _OWN_TO_SINKWELL)
 
     def __str__(self) -> str:
         return self.text
@@ -108,7 +115,7 @@ def _check(text: str, at: int, raw: str) -> None:
         )
 
 
-def _parts(text: str, start: int, raw: str, *, dots: bool) -> Iterator[Part]:
+def _parts(text: str, start: int, raw: str, *, dots: bool, zone: tzinfo) -> Iterator[Part]:
     for token in _TOKEN.finditer(raw):
         at = start + token.start()
         if token["brace"]:
@@ -118,7 +125,8 @@ def _parts(text: str, start: int, raw: str, *, dots: bool) -> Iterator[Part]:
             _check_literal(text, at, literal)
             yield literal
         else:
-            yield _variable(text, at, token["name"], dots=dots)
+            name = token["name"]
+            yield find_variable(name, dots=dots, zone=zone) or _unknown(text, at, name)
 
 
 def _check_literal(text: str, at: int, literal: str) -> None:
@@ -133,16 +141,14 @@ def _check_literal(text: str, at: int, literal: str) -> None:
         raise _error(text, at + literal.index(".."), 'the text ".."', "write one dot")
 
 
-def _variable(text: str, at: int, name: str, *, dots: bool) -> Variable:
-    if variable := find_variable(name, dots=dots):
-        return variable
+def _unknown(text: str, at: int, name: str) -> NoReturn:
     base, colon, length = name.partition(":")
     if base == "sha256":
         raise _error(text, at, f"the length {length!r} of {{sha256}}", "use 1 to 64")
-    if colon and find_variable(base, dots=dots):
-        raise _error(text, at, f"a length of {{{base}}}", "only {sha256} takes one")
     if name == "label.":
         raise _error(text, at, "{label.} without a name", "write {label.NAME}")
+    if colon and (base in VARIABLE_NAMES or base.startswith("label.")):
+        raise _error(text, at, f"a length of {{{base}}}", "only {sha256} takes one")
     known = [*VARIABLE_NAMES, f"label.{name.partition('.')[2] or 'NAME'}"]
     near = get_close_matches(base.lower(), known, 1)
     cure = f"did you mean {{{near[0]}}}?" if near else f"there are {', '.join(known)}, sha256:N"

@@ -1,12 +1,15 @@
 """What stands in braces in a key template, and how each becomes a safe text."""
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
 from enum import Enum
-from time import gmtime, strftime
 from urllib.parse import urlsplit
 from uuid import UUID, uuid5
+
+import idna
 
 from sinkwell.naming.segment import LONGEST_SEGMENT, identifier, segment
 
@@ -56,6 +59,7 @@ class Role(Enum):
 class Variable:
     """One variable, ready to be rendered."""
 
+    name: str
     role: Role
     render: Callable[[KeyValues], str]
     shape: str | None = None
@@ -63,43 +67,71 @@ class Variable:
     anywhere."""
     longest: int = LONGEST_SEGMENT
     """Bytes that a value may have."""
+    given: Callable[[KeyValues], str | None] | None = None
+    """What the value is made of, as it came; None for a fact that is never changed."""
+    dots: bool = True
+    """Whether a dot in what was given is safe."""
 
 
-def find_variable(name: str, *, dots: bool) -> Variable | None:
+def find_variable(name: str, *, dots: bool, zone: tzinfo) -> Variable | None:
     """Return the variable that is written ``{name}``, or None when there is none.
 
     Without ``dots`` the sender's texts bring no dot, save those of a host: so the extension of a
-    file's name comes from the template and the content alone.
+    file's name comes from the template and the content alone. Clocks show the time of ``zone``.
     """
-    if form := _CLOCK.get(name):
-        length = len(strftime(form, gmtime(0)))
+    if form := CLOCK.get(name):
+        length = len(datetime.fromtimestamp(0, zone).strftime(form))
         return _fixed(
-            Role.DETAIL, lambda values: strftime(form, gmtime(values.received_at)), length
+            name, Role.DETAIL, lambda values: _moment(values, zone).strftime(form), length
         )
     if get_id := _IDS.get(name):
-        return Variable(Role.IDENTITY, lambda values: identifier(get_id(values), dots=dots))
+        return Variable(
+            name,
+            Role.IDENTITY,
+            lambda values: identifier(get_id(values), dots=dots),
+            given=get_id,
+            dots=dots,
+        )
     if name in {"ext", "format"}:
-        return Variable(Role.EXTENSION, _extension, "[a-z0-9]++", _LONGEST_EXTENSION)
+        return Variable(
+            name,
+            Role.EXTENSION,
+            _extension,
+            "[a-z0-9]++",
+            _LONGEST_EXTENSION,
+            given=lambda values: values.ext,
+        )
     if name == "uuid":
-        return _fixed(Role.IDENTITY, _uuid, 36)
+        return _fixed(name, Role.IDENTITY, _uuid, 36)
     if digest := _DIGEST.fullmatch(name):
         length = int(digest["length"] or _FULL)
         return _fixed(
+            name,
             Role.IDENTITY if length == _FULL else Role.DETAIL,
             lambda values: segment(values.sha256, dots=False)[:length],
             length,
         )
     if get_text := _TEXTS.get(name) or _label(name):
         dots = dots or name == "domain"
-        return Variable(Role.TEXT, lambda values: segment(get_text(values) or STAND_IN, dots=dots))
+        return Variable(
+            name,
+            Role.TEXT,
+            lambda values: segment(get_text(values) or STAND_IN, dots=dots),
+            given=get_text,
+            dots=dots,
+        )
     return None
 
 
-def _fixed(role: Role, render: Callable[[KeyValues], str], length: int) -> Variable:
-    return Variable(role, render, f".{{{length}}}", length)
+def _fixed(name: str, role: Role, render: Callable[[KeyValues], str], length: int) -> Variable:
+    return Variable(name, role, render, f".{{{length}}}", length)
 
 
-_CLOCK = {
+def _moment(values: KeyValues, zone: tzinfo) -> datetime:
+    return datetime.fromtimestamp(math.floor(values.received_at), zone)
+
+
+CLOCK = {
     "yyyy": "%Y",
     "mm": "%m",
     "dd": "%d",
@@ -109,6 +141,7 @@ _CLOCK = {
     "date": "%Y-%m-%d",
     "time": "%H%M%S",
 }
+"""The variables of the time of receipt, and how each is written."""
 
 _IDS: dict[str, Callable[[KeyValues], str]] = {
     "id": lambda values: values.id,
@@ -125,7 +158,7 @@ _TEXTS: dict[str, Callable[[KeyValues], str | None]] = {
 
 _LABEL = "label."
 
-VARIABLE_NAMES = (*_IDS, *_TEXTS, *_CLOCK, "ext", "format", "uuid", "sha256")
+VARIABLE_NAMES = (*_IDS, *_TEXTS, *CLOCK, "ext", "format", "uuid", "sha256")
 """Every variable's name; beside them there is ``label.KEY``, and ``sha256:N`` for N letters."""
 
 _FULL = 64
@@ -165,9 +198,10 @@ def _stem(name: str | None) -> str | None:
 
 
 def _host(url: str | None) -> str | None:
-    """Return the host of an address, international ones in their ASCII form (IDNA 2003).
+    """Return the host of an address, international ones in their ASCII form.
 
-    What has no such form is returned as it stands, for the sanitiser to deal with.
+    That is the one that browsers use (IDNA 2008, read by the tolerant rules of UTS 46). What has
+    no such form is returned as it stands, for the sanitiser to deal with.
     """
     if not url:
         return None
@@ -180,6 +214,6 @@ def _host(url: str | None) -> str | None:
     if host.isascii() or len(host) > _LONGEST_HOST:
         return host
     try:
-        return host.encode("idna").decode()
-    except UnicodeError:
+        return idna.encode(host, uts46=True).decode()
+    except idna.IDNAError:
         return host

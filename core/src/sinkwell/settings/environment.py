@@ -10,7 +10,7 @@ from sinkwell.settings.problems import Problem, Report
 
 _PREFIX = "SINKWELL_"
 _SEPARATOR = "__"
-_TOP_LEVEL = "SINKWELL_DATA_DIR"
+_TOP_LEVEL = {"SINKWELL_DATA_DIR", "SINKWELL_TIME_ZONE"}
 
 
 class EnvironmentText(str):
@@ -23,7 +23,7 @@ def overlay(tree: dict[str, Any], environ: Mapping[str, str], report: Report) ->
     """Write what the environment sets into ``tree``, over what is there."""
     for variable, text in sorted(environ.items()):
         names = variable.removeprefix(_PREFIX).lower().split(_SEPARATOR)
-        if variable.startswith(_PREFIX) and (len(names) > 1 or variable == _TOP_LEVEL):
+        if variable.startswith(_PREFIX) and (len(names) > 1 or variable in _TOP_LEVEL):
             origin = f"environment variable {variable}"
             put(tree, names, EnvironmentText(text), origin, report)
 
@@ -90,7 +90,7 @@ def near_misses(
     alike = {name.replace(_SEPARATOR, "_"): name for name in names}
     for variable in sorted(environ):
         name = variable.removeprefix(_PREFIX)
-        if variable in {name, _TOP_LEVEL} or _SEPARATOR in name:
+        if variable in {name, *_TOP_LEVEL} or _SEPARATOR in name:
             continue
         close = get_close_matches(name, alike, n=1, cutoff=0.9)
         if close and variable not in referred_to:

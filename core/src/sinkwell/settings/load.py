@@ -1,7 +1,7 @@
 """Reading the settings: command line over environment over file over defaults."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from sinkwell.plugins import Registered, Registry
 from sinkwell.settings.convert import Converter
 from sinkwell.settings.document import built_in, read
 from sinkwell.settings.environment import EnvironmentText, near_misses, overlay, put
+from sinkwell.settings.keys import check_keys, check_time_zone
 from sinkwell.settings.model import (
     IntakeSettings,
     LedgerSettings,
@@ -28,7 +29,6 @@ from sinkwell.settings.rules import (
     check_durability,
     check_events,
     check_exposure,
-    check_keys,
     check_routes,
 )
 
@@ -41,7 +41,7 @@ _FIXED: dict[str, type[msgspec.Struct]] = {
     "log": LogSettings,
 }
 _NAMED = ("sources", "sinks", "notifiers")
-_ALL = ("data_dir", *_FIXED, *_NAMED, "routes")
+_ALL = ("data_dir", "time_zone", *_FIXED, *_NAMED, "routes")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _PUBLISHED = {"local": "sinkwell-local", "s3": "sinkwell-s3", "gcs": "sinkwell-gcs"}
 """The project's own sinks that are distributions of their own."""
@@ -56,13 +56,11 @@ def load(
     host: str | None,
     port: int | None,
     environ: Mapping[str, str],
-    check_key: Callable[[str], None],
 ) -> Settings:
     """Read, merge, resolve and check all settings.
 
     ``default_text`` stands in for the file when ``path`` is None. ``data_dir``, ``host`` and
-    ``port`` are what the command line says. ``check_key`` raises ``ValueError`` for a key
-    template that cannot be used.
+    ``port`` are what the command line says.
 
     Raises ``SettingsError`` with every problem that was found.
     """
@@ -81,7 +79,7 @@ def load(
     references = References(report, document.base, environ)
     loader = _Loader(registry, tree, report, Converter(report, references))
     sections = loader.sections()
-    loader.check(sections, check_key)
+    loader.check(sections)
     report.raise_errors()
     missed = near_misses(environ, _setting_paths(sections), references.used)
     return Settings(**sections, path=path, warnings=(*report.warnings, *missed))
@@ -109,6 +107,9 @@ class _Loader:
         sections: dict[str, Any] = {}
         if "data_dir" in self._tree:
             sections["data_dir"] = self._data_dir(self._tree["data_dir"])
+        if "time_zone" in self._tree:
+            written = self._tree["time_zone"]
+            sections["time_zone"] = self._converter.value(str, written, ("time_zone",))
         for name, kind in _FIXED.items():
             sections[name] = self._converter.section(kind, self._tree.get(name, {}), (name,))
         for group in _NAMED:
@@ -116,7 +117,7 @@ class _Loader:
         sections["routes"] = tuple(self._routes(self._tree.get("routes", [])))
         return sections
 
-    def check(self, sections: Mapping[str, Any], check_key: Callable[[str], None]) -> None:
+    def check(self, sections: Mapping[str, Any]) -> None:
         """Check what holds between sections, as far as each of them is fine."""
         if sections["server"] is not None:
             check_exposure(self._report, sections["server"])
@@ -125,7 +126,10 @@ class _Loader:
         sources, sinks = self._names("sources"), self._names("sinks")
         check_routes(self._report, sections["routes"], sources, sinks)
         check_events(self._report, sections["notifiers"])
-        check_keys(self._report, sections["sinks"], sections["routes"], check_key)
+        if sections.get("time_zone") is not None:
+            check_time_zone(self._report, sections["time_zone"])
+        named = sections["sources"], sections["sinks"], sections["routes"]
+        check_keys(self._report, *named, self._registry)
 
     def _names(self, group: str) -> list[str]:
         """Return what is configured, whether it is in order or not."""
@@ -205,6 +209,7 @@ def _with_lists(route: object) -> object:
 def _setting_paths(sections: Mapping[str, Any]) -> Iterator[KeyPath]:
     """Yield the path of each setting that could be written."""
     yield ("data_dir",)
+    yield ("time_zone",)
     kinds: dict[KeyPath, type[msgspec.Struct]] = {(name,): kind for name, kind in _FIXED.items()}
     for group in _NAMED:
         kinds |= {(group, name): type(section) for name, section in sections[group].items()}

@@ -135,6 +135,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     data_dir: Path = Path("sinkwell-data")
     """Home of the spool and of a SQLite ledger; relative to the working directory."""
+    time_zone: str = "UTC"
+    """Name in the tz database: whose clock the variables of key templates show."""
     server: ServerSettings = ServerSettings()
     spool: SpoolSettings = SpoolSettings()
     intake: IntakeSettings = IntakeSettings()

@@ -1,11 +1,11 @@
 """What must hold between sections, where each of them is fine by itself."""
 
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from sinkwell.contract.events import FACTS
-from sinkwell.contract.settings import NotifierSettings, SinkSettings
+from sinkwell.contract.settings import NotifierSettings
 from sinkwell.settings.model import LedgerSettings, Route, ServerSettings
 from sinkwell.settings.places import KeyPath
 from sinkwell.settings.problems import Report, key_title, suggestion
@@ -55,25 +55,6 @@ def check_events(report: Report, notifiers: Mapping[str, NotifierSettings]) -> N
     """Every event type that a notifier waits for exists."""
     for name, notifier in notifiers.items():
         _check_names(report, ("notifiers", name, "events"), notifier.events, FACTS, "event type")
-
-
-def check_keys(
-    report: Report,
-    sinks: Mapping[str, SinkSettings],
-    routes: Sequence[Route | None],
-    check_key: Callable[[str], None],
-) -> None:
-    """Every key template can be used."""
-    templates: dict[KeyPath, str | None] = {
-        ("sinks", name, "key"): sink.key for name, sink in sinks.items()
-    }
-    templates |= {("routes", index, "key"): each.key for index, each in enumerate(routes) if each}
-    for path, template in templates.items():
-        if template is not None:
-            try:
-                check_key(template)
-            except ValueError as error:
-                report.error(path, f"{key_title(path)}: {error}")
 
 
 def _is_loopback(host: str) -> bool:
