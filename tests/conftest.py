@@ -5,7 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gcs_support import gcs_place, gcs_stub
 from instances import Instance
+from object_servers import authority, fake_gcs, rclone, seaweedfs
+
+__all__ = [
+    "authority",
+    "fake_gcs",
+    "gcs_place",
+    "gcs_stub",
+    "rclone",
+    "seaweedfs",
+]  # fixtures live by being found here
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""The sink type ``s3``: any store that speaks S3."""
