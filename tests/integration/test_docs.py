@@ -179,7 +179,7 @@ def test_every_target_that_is_told_of_is_in_the_makefile() -> None:
     told = {
         target
         for path in DOCUMENTS
-        for target in re.findall(r"\bmake ([a-z]+)\b(?=[`\s])", "\n".join(_code(path)))
+        for target in re.findall(r"^(?:\$ )?make ([a-z-]+)", "\n".join(_code(path)), re.MULTILINE)
     }
 
     assert told <= targets

@@ -40,7 +40,13 @@ def plugins(context: click.Context, as_json: bool) -> None:
 
 @plugins.command()
 @click.argument("name")
-@click.option("--kind", type=click.Choice(KINDS), default="sink", show_default=True)
+@click.option(
+    "--kind",
+    type=click.Choice(KINDS),
+    default="sink",
+    show_default=True,
+    help="What it is a plugin for.",
+)
 @click.option(
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),
