@@ -1,4 +1,4 @@
-"""A place on a real SFTP server for each test, and what can go wrong there."""
+"""A place on a real SFTP server for each test, and what can go wrong there: fixtures."""
 
 import os
 import shutil
@@ -34,7 +34,8 @@ class Server:
         self.directory = directory
         host, user = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
         self.host_key = host.export_public_key().decode().strip()
-        self.private_key = user.export_private_key(passphrase=PASSPHRASE).decode().strip()
+        encrypted = user.export_private_key(passphrase=PASSPHRASE, rounds=50)
+        self.private_key = encrypted.decode().strip()
         host.write_private_key(directory / "host_key")
         user.write_public_key(directory / "authorized_keys")
         (directory / "password").write_text(PASSWORD)
@@ -65,6 +66,12 @@ class Server:
             yield
         finally:
             self.make(ssh_server.CALM)
+
+    def connections(self) -> int:
+        """Return how many connections there are now."""
+        assert self._program.stdin
+        print("count", file=self._program.stdin, flush=True)
+        return int(self._answer())
 
     def end(self) -> None:
         assert self._program.stdin
@@ -154,45 +161,44 @@ def remount(disk: Path, how: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{how}", disk], check=True)
 
 
-class SftpPlace:
-    """The fixtures that all tests here share."""
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    if not Path(ssh_server.SFTP_SERVER).exists():
+        pytest.fail(f"{ssh_server.SFTP_SERVER} is missing: apt install openssh-sftp-server")
+    server = Server(tmp_path_factory.mktemp("server"))
+    yield server
+    server.end()
 
-    @pytest.fixture(scope="class")
-    @classmethod
-    def server(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-        if not Path(ssh_server.SFTP_SERVER).exists():
-            pytest.fail(f"{ssh_server.SFTP_SERVER} is missing: apt install openssh-sftp-server")
-        server = Server(tmp_path_factory.mktemp("server"))
-        yield server
-        server.end()
 
-    @pytest.fixture
-    def disk(self, tmp_path: Path) -> Iterator[Path]:
-        """A disk of our own where we may mount one, else a directory: FULL is then not shown."""
-        disk = tmp_path / "disk"
-        disk.mkdir()
-        if os.geteuid() or not shutil.which("mount"):
-            yield disk
-            return
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", disk], check=True)
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of our own where we may mount one, else a directory: FULL is then not shown."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.geteuid() or not shutil.which("mount"):
         yield disk
-        subprocess.run(["umount", "--lazy", disk], check=True)
+        return
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", disk], check=True)
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)
 
-    @pytest.fixture
-    def section(self, server: Server, disk: Path) -> Iterator[dict[str, object]]:
-        """The keys of a section, as users write them."""
-        server.run_with("")
-        yield {
-            "type": "sftp",
-            "host": "127.0.0.1",
-            "port": server.port,
-            "user": USER,
-            "password": PASSWORD,
-            "host_keys": [server.host_key],
-            "root": str(disk / "root"),
-        }
-        server.run_with("")
 
-    @pytest.fixture
-    def destination(self, server: Server, disk: Path) -> SftpDestination:
-        return SftpDestination(disk / "root", server)
+@pytest.fixture
+def section(server: Server, disk: Path) -> Iterator[dict[str, object]]:
+    """The keys of a section, as users write them."""
+    server.run_with("")
+    yield {
+        "type": "sftp",
+        "host": "127.0.0.1",
+        "port": server.port,
+        "user": USER,
+        "password": PASSWORD,
+        "host_keys": [server.host_key],
+        "root": str(disk / "root"),
+    }
+    server.run_with("")
+
+
+@pytest.fixture
+def destination(server: Server, disk: Path) -> SftpDestination:
+    return SftpDestination(disk / "root", server)

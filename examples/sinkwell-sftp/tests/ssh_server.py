@@ -3,7 +3,8 @@
 Run as a program of its own: ``ssh_server.py DIRECTORY``. The directory holds ``host_key``,
 ``authorized_keys``, ``password`` and ``options``, those of ``sftp-server``. Its first line of
 output is the port; from then on it reads a fault from each line of input, and answers with a line
-when that is in force. It ends with its input.
+when that is in force. ``count`` is answered by how many connections there are. It ends with its
+input.
 """
 
 import asyncio
@@ -111,6 +112,11 @@ class Door:
         self._writers: set[asyncio.StreamWriter] = set()
         self._passed: dict[asyncio.StreamReader, int] = {}
 
+    @property
+    def connections(self) -> int:
+        """How many clients are inside."""
+        return len(self._writers) // 2
+
     async def open(self) -> int:
         """Let clients come; return the port, which stays the same."""
         self._server = await asyncio.start_server(self._enter, _HOST, self._port)
@@ -181,6 +187,9 @@ async def main(directory: Path) -> None:
     door.inside = server.get_port()
     print(await door.open(), flush=True)
     while line := await asyncio.to_thread(sys.stdin.readline):
+        if line.strip() == "count":
+            print(door.connections, flush=True)
+            continue
         await door.make(line.strip())
         print("made", flush=True)
 

@@ -1,7 +1,6 @@
 """The sink keeps the contract: `pytest` prints a table of every promise."""
 
 import pytest
-from sftp_place import SftpPlace
 
 from sinkwell.contract.sink import AnySinkType
 from sinkwell.testing import SinkContract
@@ -9,7 +8,7 @@ from sinkwell_sftp import SFTP
 from sinkwell_sftp.upload import PIECE
 
 
-class TestSftp(SftpPlace, SinkContract):
+class TestSftp(SinkContract):
     part_size = PIECE
 
     @pytest.fixture

@@ -93,5 +93,8 @@ def _words(error: Exception) -> str:
     """Return what an error says, on one line of printable text; the server may have written it."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    text = "".join(char if char.isprintable() else " " for char in str(error))
+    text = str(error)
+    if isinstance(error, OSError) and not isinstance(error, socket.gaierror) and error.errno:
+        text = os.strerror(error.errno)
+    text = "".join(char if char.isprintable() else " " for char in text)
     return " ".join(text.split())[:_LONGEST] or type(error).__name__

@@ -77,10 +77,10 @@ class SftpSink(Sink):
     async def prepare(self) -> None:
         """Make the root and the staging directory; remove what killed processes left there."""
         async with self._session("opening") as session:
-            attributes = asyncssh.SFTPAttrs(permissions=self._directory_mode)
-            await session.client.makedirs(session.root or "/", attributes, exist_ok=True)
-            private = asyncssh.SFTPAttrs(permissions=0o700)
-            await session.client.makedirs(session.staging, private, exist_ok=True)
+            for path, mode in ((session.root, self._directory_mode), (session.staging, 0o700)):
+                if not await session.client.isdir(path or "/"):
+                    attributes = asyncssh.SFTPAttrs(permissions=mode)
+                    await session.client.makedirs(path, attributes, exist_ok=True)
             for entry in await session.client.readdir(session.staging):
                 age = time.time() - (entry.attrs.mtime or time.time())
                 if entry.attrs.type == asyncssh.FILEXFER_TYPE_REGULAR and age > _ABANDONED:
