@@ -1,5 +1,5 @@
 """Fixtures that all tests may use."""
 
-from sftp_place import destination, disk, section, server
+from sftp_place import disk, server
 
-__all__ = ["destination", "disk", "section", "server"]  # fixtures live by being found here
+__all__ = ["disk", "server"]  # fixtures live by being found here

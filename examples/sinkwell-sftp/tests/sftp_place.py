@@ -183,22 +183,14 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", disk], check=True)
 
 
-@pytest.fixture
-def section(server: Server, disk: Path) -> Iterator[dict[str, object]]:
-    """The keys of a section, as users write them."""
-    server.run_with("")
-    yield {
+def section_of(server: Server, root: Path) -> dict[str, object]:
+    """Return the keys of a section, as users write them."""
+    return {
         "type": "sftp",
         "host": "127.0.0.1",
         "port": server.port,
         "user": USER,
         "password": PASSWORD,
         "host_keys": [server.host_key],
-        "root": str(disk / "root"),
+        "root": str(root),
     }
-    server.run_with("")
-
-
-@pytest.fixture
-def destination(server: Server, disk: Path) -> SftpDestination:
-    return SftpDestination(disk / "root", server)

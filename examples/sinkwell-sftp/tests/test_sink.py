@@ -5,7 +5,7 @@ import hashlib
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import asyncssh
 import msgspec
 import pytest
-from sftp_place import PASSPHRASE, STAGING, Server, SftpDestination
+from sftp_place import PASSPHRASE, STAGING, Server, SftpDestination, section_of
 
 from sinkwell.contract import (
     Blob,
@@ -37,6 +37,18 @@ KEEP, REPLACE, REFUSE = IfPresent.KEEP_IF_SAME, IfPresent.REPLACE, IfPresent.REF
 
 def settings_of(section: dict[str, object]) -> SftpSettings:
     return msgspec.convert(section, SftpSettings, dec_hook=lambda kind, value: kind(value))
+
+
+@pytest.fixture
+def section(server: Server, disk: Path) -> Iterator[dict[str, object]]:
+    server.run_with("")
+    yield section_of(server, disk / "root")
+    server.run_with("")
+
+
+@pytest.fixture
+def destination(server: Server, disk: Path) -> SftpDestination:
+    return SftpDestination(disk / "root", server)
 
 
 @pytest.fixture
