@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
-from google.cloud import storage
+from google.cloud.storage.client import Client
 from local_support import local_sink, stored
 from naming_support import SCALES, TEMPLATES, characters, chosen, key_values, run, shows
 from object_servers import Authority, GcsServer, S3Server, run_rclone
@@ -110,7 +110,7 @@ class S3Store(Store):
 class GcsStore(Store):
     def __init__(self, server: GcsServer) -> None:
         options = {"api_endpoint": server.url}
-        client = storage.Client("test", AnonymousCredentials(), client_options=options)
+        client = Client("test", AnonymousCredentials(), client_options=options)
         self._bucket = client.bucket(server.make_bucket())
 
     def put(self, key: str) -> None:

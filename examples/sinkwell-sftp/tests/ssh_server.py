@@ -11,6 +11,7 @@ import asyncio
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 import asyncssh
 
@@ -23,6 +24,8 @@ _PASSED_BEFORE = 512 * 1024
 
 class Sftp(asyncssh.SSHServerSession[bytes]):
     """A session, and the ``sftp-server`` that serves it."""
+
+    running: ClassVar[set[asyncio.subprocess.Process]] = set()
 
     def __init__(self, directory: Path) -> None:
         self._options = (directory / "options").read_text().split()
@@ -53,6 +56,7 @@ class Sftp(asyncssh.SSHServerSession[bytes]):
         server = await asyncio.create_subprocess_exec(
             SFTP_SERVER, *self._options, stdin=pipe, stdout=pipe
         )
+        self.running.add(server)
         assert server.stdin
         assert server.stdout
         answering = asyncio.ensure_future(self._answer(server.stdout))
@@ -65,12 +69,14 @@ class Sftp(asyncssh.SSHServerSession[bytes]):
         server.stdin.close()
         await answering
         await server.wait()
+        self.running.remove(server)
         self._channel.exit(0)
 
     async def _answer(self, output: asyncio.StreamReader) -> None:
         with suppress(OSError):  # the client has gone
             while data := await output.read(65536):
                 self._channel.write(data)
+        self._received.put_nowait(b"")
 
 
 class Login(asyncssh.SSHServer):
@@ -130,6 +136,9 @@ class Door:
         if fault in {"unreachable", "busy", "locked"}:
             for writer in self._writers:
                 writer.transport.abort()
+        if fault == "killed":
+            for server in Sftp.running:
+                server.kill()
         if fault == "unreachable" and self._server:
             self._server.close()
             self._server = None

@@ -2,14 +2,17 @@
 
 import asyncio
 import hashlib
+import json
 import os
+import re
 import socket
 import time
+import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import ParamSpec, TypeVar
 
 import asyncssh
 import msgspec
@@ -24,12 +27,15 @@ from sinkwell.contract import (
     Secret,
     Sink,
     SinkContext,
+    SinkError,
+    SinkSettings,
     TransientError,
     UnusableError,
 )
 from sinkwell_sftp import SFTP
 from sinkwell_sftp.settings import SftpSettings
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Opener = Callable[..., AbstractAsyncContextManager[Sink]]
 KEEP, REPLACE, REFUSE = IfPresent.KEEP_IF_SAME, IfPresent.REPLACE, IfPresent.REFUSE
@@ -60,7 +66,9 @@ def opened(section: dict[str, object]) -> Opener:
         changed = {key: value for key, value in (section | changes).items() if value is not None}
         with ThreadPoolExecutor(4) as executor:
 
-            def run_blocking(work: Callable[..., T], *args: Any, **kwargs: Any) -> Awaitable[T]:
+            def run_blocking(
+                work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+            ) -> Awaitable[T]:
                 return asyncio.wrap_future(executor.submit(work, *args, **kwargs))
 
             sink = await SFTP.open(settings_of(changed), SinkContext("archive", run_blocking))
@@ -155,13 +163,12 @@ class TestLogin:
 
 async def settled(sink: Sink) -> None:
     """Wait until the sink noticed that its connection has gone."""
-    for _ in range(100):
+    for _ in range(10):
         try:
             await sink.stat("key")
-        except TransientError:
-            await asyncio.sleep(0.02)
-        except UnusableError:
+        except SinkError:
             return
+        await asyncio.sleep(0.05)
 
 
 class TestLesserServers:
@@ -242,6 +249,16 @@ class TestConnections:
             await sink.put(blob_of(b"two"), "two", if_present=KEEP)
             assert await sink.stat("one") is not None
 
+    async def test_an_sftp_server_that_was_killed_is_started_again(
+        self, opened: Opener, server: Server, blob_of: Callable[[bytes], Blob]
+    ) -> None:
+        blob = blob_of(b"one")
+        async with opened(connections=1) as sink:
+            await sink.put(blob, "one", if_present=KEEP)
+            with server.within("killed"):
+                await settled(sink)
+                await sink.put(blob, "two", if_present=KEEP)
+
     async def test_a_server_that_does_not_answer_is_waited_for_no_longer_than_was_set(
         self, opened: Opener
     ) -> None:
@@ -301,6 +318,7 @@ def mode_of(path: Path) -> int:
     return path.stat().st_mode & 0o7777
 
 
+COMMON = set(SinkSettings.__struct_fields__)
 RIGHT: dict[str, object] = {
     "type": "sftp",
     "host": "files.example.com",
@@ -340,3 +358,26 @@ def test_secrets_do_not_show_in_the_settings() -> None:
     settings = settings_of(RIGHT | {"private_key": "the-key", "passphrase": "the-phrase"})
     assert isinstance(settings.password, Secret)
     assert not any(word in repr(settings) for word in ("a-password", "the-key", "the-phrase"))
+
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+def test_the_readme_tells_of_every_setting_with_its_default() -> None:
+    rows = [line.split("|")[1:3] for line in README.splitlines() if line.startswith("| `")]
+    told = {key.strip(" `"): default.strip(" `") for key, default in rows}
+    for field in msgspec.structs.fields(SftpSettings):
+        if field.name in COMMON:
+            continue
+        if field.required or not field.default:
+            assert told[field.name] == "", field.name
+        else:
+            default = [] if field.default is msgspec.NODEFAULT else field.default
+            assert json.loads(told[field.name]) == default, field.name
+
+
+def test_the_section_of_the_readme_is_taken() -> None:
+    example = re.search(r"```toml\n(.*?)```", README, re.DOTALL)
+    assert example
+    (section,) = tomllib.loads(example[1])["sinks"].values()
+    assert settings_of(section).user == "captures"

@@ -75,7 +75,15 @@ class Pool:
             async with lane.connecting:
                 if lane.session is None or lane.session.connection.is_closed():
                     lane.session = await self._connect()
-            yield lane.session
+                session = lane.session
+            try:
+                yield session
+            except (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection):
+                # SFTP can end alone, and SSH stand on.
+                session.connection.abort()
+                if lane.session is session:
+                    lane.session = None
+                raise
         finally:
             lane.users -= 1
 
