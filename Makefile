@@ -29,7 +29,7 @@ test: $(READY) system-tools ## Run the tests (ARGS="-k spool" is passed on)
 
 check: $(READY) ## Lint, format, types, direction of imports, dependencies
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy && $(BIN)/lint-imports
-	@for member in core plugins/*; do (cd $$member && $(CURDIR)/$(BIN)/deptry src -i DEP002) || exit 1; done
+	@for member in core plugins/* examples/*; do (cd $$member && $(CURDIR)/$(BIN)/deptry src -i DEP002) || exit 1; done
 
 bench: $(READY) ## Measure what a callback costs on this machine
 	@$(BIN)/python bench/receive.py $(ARGS)
@@ -48,7 +48,7 @@ setup: $(READY) ## Make .venv/ with all that is needed
 	@$(PYTHON) -m venv --clear .tools || { echo "'$(PYTHON) -m venv' does not work here; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) && touch $@
 
-$(READY): .tools/uv-$(UV_VERSION) uv.lock pyproject.toml VERSION $(wildcard core/pyproject.toml plugins/*/pyproject.toml)
+$(READY): .tools/uv-$(UV_VERSION) uv.lock pyproject.toml VERSION $(wildcard core/pyproject.toml plugins/*/pyproject.toml examples/*/pyproject.toml)
 	@$(UV) sync --frozen --quiet --python .tools/bin/python && touch $@
 
 system-tools:

@@ -46,6 +46,11 @@ def blocks(path: Path) -> list[Block]:
     ]
 
 
+def prose(path: Path) -> str:
+    """Return what a document says outside of its fenced blocks."""
+    return _FENCE.sub("", path.read_text())
+
+
 def examples(block: Block) -> Iterator[Example]:
     """Yield the commands of a ``console`` block: they follow ``$ ``."""
     for piece in re.split(r"^\$ ", block.content, flags=re.MULTILINE)[1:]:

@@ -193,8 +193,12 @@ def _write_seaweedfs_files(directory: Path, server: S3Server) -> None:
 
 
 @contextmanager
-def run_rclone(authority: Authority) -> Iterator[S3Server]:
-    """Run ``rclone serve s3`` over one directory: over http, and a second one over https."""
+def run_rclone(authority: Authority, *, remembers: bool = False) -> Iterator[S3Server]:
+    """Run ``rclone serve s3`` over one directory: over http, and a second one over https.
+
+    ``remembers`` lets each keep in mind what its directories hold: far quicker with many keys, but
+    what was done through the one is not seen through the other.
+    """
     port, secure_port = free_port(), free_port()
     server = S3Server(
         "rclone",
@@ -213,8 +217,7 @@ def run_rclone(authority: Authority) -> Iterator[S3Server]:
             command = [
                 *(_program("rclone"), "serve", "s3", str(data), "--addr", f"{HOST}:{number}"),
                 *("--auth-key", f"{server.access_key},{server.secret_key}"),
-                # Each of the two must see at once what the other did.
-                *("--dir-cache-time", "0", "--config", "/dev/null", *tls),
+                *("--dir-cache-time", "5m" if remembers else "0", "--config", "/dev/null", *tls),
             ]
             url = f"{'https' if tls else 'http'}://{HOST}:{number}"
             running.enter_context(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from documents import DOCUMENTS, ROOT, Block, Example, blocks, examples, links
+from documents import DOCUMENTS, ROOT, Block, Example, blocks, examples, links, prose
 from instances import free_port
 
 from sinkwell.cli.common import load_settings
@@ -187,9 +187,9 @@ def test_every_target_that_is_told_of_is_in_the_makefile() -> None:
 
 
 def _code(path: Path) -> Iterator[str]:
-    """Yield what a document sets as code: in blocks and in backticks."""
-    yield from (block.content for block in blocks(path))
-    yield from (found + " " for found in re.findall(r"`([^`\n]+)`", path.read_text()))
+    """Yield what a document sets as code: in blocks, but for programs, and in backticks."""
+    yield from (block.content for block in blocks(path) if block.language != "python")
+    yield from (found + " " for found in re.findall(r"`([^`\n]+)`", prose(path)))
 
 
 def test_the_version_stands_in_one_place() -> None:

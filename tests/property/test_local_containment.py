@@ -143,7 +143,7 @@ def race(store: Store, tree: Path, amount: int) -> list[SinkError | None]:
     [
         ("/dev/shm", 10_000),
         (None, 500),  # where temporary files usually are: a real disk
-        pytest.param("/dev/shm", 100_000, marks=pytest.mark.soak),
+        pytest.param("/dev/shm", 200_000, marks=[pytest.mark.soak, pytest.mark.timeout(1800)]),
         pytest.param(None, 10_000, marks=pytest.mark.soak),
     ],
     indirect=["tree"],

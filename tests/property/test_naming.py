@@ -16,8 +16,8 @@ The properties, and the tests that show them, each marked ``@shows(number)``:
 12. No key that stores keep for themselves.
 13. Nothing lands outside the root of a disk: ``test_local_containment.py``.
 14. URLs and normalisers leave a key as it is.
-15. Real object stores list and return exactly what was put: not shown yet.
-16. A real disk does: ``test_naming_stores.py``.
+15. Real object stores list and return exactly what was put: ``test_naming_stores.py``.
+16. So does a real disk: likewise.
 17. No value adds or removes a segment.
 18. No value lands under the prefix of another source.
 19. The only extension is that of the content.
@@ -364,10 +364,6 @@ def test_two_ids_never_share_a_key_and_one_id_has_one_key(files: Rivalry) -> Non
     assert files.mine.id == files.theirs.id or mine != theirs
 
 
-_WITH_OBJECT_STORES = {15}
-"""Can be shown as soon as the tests have servers of object stores."""
-
-
 def test_every_property_is_shown() -> None:
     shown = {
         number.value
@@ -379,4 +375,4 @@ def test_every_property_is_shown() -> None:
         for number in mark.args
         if isinstance(number, ast.Constant)
     }
-    assert shown == {*range(1, 23)} - _WITH_OBJECT_STORES
+    assert shown == {*range(1, 23)}

@@ -8,16 +8,12 @@ from enum import Enum
 
 import msgspec
 import pytest
-from documents import ROOT
+from documents import ROOT, prose
 
 from sinkwell import contract, testing
 from sinkwell.contract import hooks
 
-FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-PAGES = {
-    kind: FENCED.sub("", (ROOT / f"docs/writing-a-{kind}.md").read_text())
-    for kind in ("sink", "source", "notifier")
-}
+PAGES = {kind: prose(ROOT / f"docs/writing-a-{kind}.md") for kind in ("sink", "source", "notifier")}
 ALL = "\n".join(PAGES.values())
 KITS = {testing.SinkContract, testing.SourceContract, testing.NotifierContract}
 
