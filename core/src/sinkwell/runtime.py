@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import structlog
 from litestar import Litestar
@@ -49,6 +49,9 @@ from sinkwell.web.app import create_app, create_offline_app
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+Examine = Callable[[Any, SinkContext], Awaitable[Sequence[Finding]]]
+"""The ``examine`` of a sink type."""
 
 WORKERS_GRACE = 12.0
 _RELAY_GRACE = 3.0
@@ -212,20 +215,12 @@ def sink_plan(settings: Settings, registry: Registry, name: str, stack: AsyncExi
     )
 
 
-async def examine_sink(settings: Settings, registry: Registry, name: str) -> Sequence[Finding]:
-    """Look at how the far side of a sink is set up.
-
-    Raises ``LookupError`` when its type offers no examination, ``SinkError`` when it cannot be
-    done now.
-    """
-    section = settings.sinks[name]
-    examine = registry.sinks[section.type].type.examine
-    if examine is None:
-        raise LookupError(section.type)
+async def examine_sink(settings: Settings, name: str, examine: Examine) -> Sequence[Finding]:
+    """Look at how the far side of a sink is set up, as its type does. Raises ``SinkError``."""
     async with AsyncExitStack() as stack:
         context = _sink_context(settings, name, stack)
         await _make_sink_directory(context)
-        return await examine(section, context)
+        return await examine(settings.sinks[name], context)
 
 
 def _sink_context(settings: Settings, name: str, stack: AsyncExitStack) -> SinkContext:
