@@ -18,7 +18,8 @@ _LONGEST_MADE = 900
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
-_TOKEN = re.compile(r"[A-Za-z0-9!#$&+^_.-]+")
+_METADATA_NAME = re.compile(r"[A-Za-z0-9-]+")
+_OWN_METADATA = ("sha256", "name", "labels")
 _PLAIN = re.compile(r"[!-~]([ -~]*[!-~])?")
 _ROLE = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/[!-~]+")
 _SESSION = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
@@ -134,10 +135,10 @@ def _check_texts(settings: "S3Settings") -> None:
 
 def _check_metadata(pairs: Mapping[str, str]) -> None:
     for name, value in pairs.items():
-        if not _TOKEN.fullmatch(name) or name.lower() in {"sha256", "name"}:
+        if not _METADATA_NAME.fullmatch(name) or name.lower() in _OWN_METADATA:
             raise ValueError(
                 f"extra_metadata cannot have the name {name!r}: letters, digits and '-', and "
-                f"neither sha256 nor name, which the sink writes"
+                f"none of {', '.join(_OWN_METADATA)}, which the sink writes"
             )
         if not _PLAIN.fullmatch(value):
             raise ValueError(f"extra_metadata {name!r} must be printable ASCII")
