@@ -161,15 +161,34 @@ class Identity:
         self.region = _FIRST_REGION if region in {None, "aws-global"} else region
         self.bucket_url = self._resolved()
 
+    def service(self, name: str) -> Any:
+        """Return boto3's client of another service of AWS, as the same identity. Blocking."""
+        return self._session.client(
+            name,
+            region_name=self.region,
+            verify=self._settings.ca_bundle,
+            config=self._config(),
+        )
+
     def _client(self, **more: Any) -> "S3Client":
-        settings, preset = self._settings, self._settings.preset
-        proxies = {"http": settings.proxy, "https": settings.proxy} if settings.proxy else {}
-        config = Config(
+        settings = self._settings
+        client: S3Client = self._session.client(
+            "s3",
+            region_name=settings.preset.region,
+            endpoint_url=settings.endpoint_url,
+            verify=settings.ca_bundle,
+            config=self._config(**more),
+        )
+        return client
+
+    def _config(self, **more: Any) -> Config:
+        settings = self._settings
+        return Config(
             retries={"total_max_attempts": 1, "mode": "standard"},
             connect_timeout=settings.connect_timeout,
             read_timeout=settings.read_timeout,
             max_pool_connections=max(10, 4 * settings.concurrency),
-            proxies=proxies,
+            proxies={"http": settings.proxy, "https": settings.proxy} if settings.proxy else {},
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             use_dualstack_endpoint=settings.dual_stack,
@@ -179,14 +198,6 @@ class Identity:
             },
             **more,
         )
-        client: S3Client = self._session.client(
-            "s3",
-            region_name=preset.region,
-            endpoint_url=settings.endpoint_url,
-            verify=settings.ca_bundle,
-            config=config,
-        )
-        return client
 
     def _resolved(self) -> str:
         """Return where the bucket is, as boto3 resolves it."""

@@ -76,9 +76,22 @@ def policy_for(settings: S3Settings) -> Policy:
     return Policy(json.dumps(document, indent=2), (*rights, *_notes(settings)))
 
 
+def bucket_arn(settings: S3Settings) -> str:
+    """Return how policies call the bucket."""
+    return f"arn:{_partition(settings)}:s3:::{settings.bucket}"
+
+
+def needs_list(settings: S3Settings) -> bool:
+    """Tell whether the sink has to know a free key from one that may not be seen.
+
+    Without the right to list, AWS answers 403 for both. Where puts are conditional, or replace
+    whatever is there, the difference does not matter.
+    """
+    return settings.preset.create_only is None and settings.if_present is not IfPresent.REPLACE
+
+
 def _statements(settings: S3Settings) -> Iterator[_Statement]:
-    partition = _partition(settings)
-    bucket = f"arn:{partition}:s3:::{settings.bucket}"
+    bucket = bucket_arn(settings)
     owner = settings.expected_bucket_owner
     condition = {"StringEquals": {"s3:ResourceAccount": owner}} if owner else {}
     yield _Statement(
@@ -87,11 +100,11 @@ def _statements(settings: S3Settings) -> Iterator[_Statement]:
         f"{bucket}/{_plain(settings.prefix)}*",
         condition,
     )
-    if settings.preset.create_only is None and settings.if_present is not IfPresent.REPLACE:
+    if needs_list(settings):
         why = "to tell a key that is free from one that may not be seen, as no put is conditional"
         yield _Statement("TellFreeKeys", {"s3:ListBucket": why}, bucket, condition)
     if settings.sse == "kms" and settings.kms_key is not None:
-        yield _key_statement(settings.kms_key, partition, settings.region)
+        yield _key_statement(settings.kms_key, _partition(settings), settings.region)
 
 
 def _object_rights(settings: S3Settings) -> Iterator[tuple[str, str]]:
