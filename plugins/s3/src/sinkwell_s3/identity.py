@@ -163,7 +163,8 @@ class Identity:
 
     def service(self, name: str) -> Any:
         """Return boto3's client of another service of AWS, as the same identity. Blocking."""
-        return self._session.client(
+        make: Any = self._session.client  # its types know the names of services as literals alone
+        return make(
             name,
             region_name=self.region,
             verify=self._settings.ca_bundle,
