@@ -22,7 +22,7 @@ class Answer:
     """Looked up by their names in any case."""
     body: bytes = b""
     said: Mapping[str, str] | None = None
-    """``Code`` and ``Message`` where an SDK has read the body already."""
+    """Fields of the body where an SDK has read it already."""
 
     @property
     def document(self) -> "Document":
@@ -32,21 +32,23 @@ class Answer:
     @property
     def code(self) -> str:
         """The store's own word for an error, such as ``NoSuchBucket``, or nothing."""
-        code = self._said("Code")
+        code = self._of_error("Code")
         return code if _CODE.fullmatch(code) else ""
 
     @property
     def message(self) -> str:
         """The store's own sentence for an error, fit to be shown."""
-        text = self._said("Message") or self.code or f"HTTP status {self.status}"
+        text = self._of_error("Message") or self.code or f"HTTP status {self.status}"
         clean = "".join(char if char.isprintable() else " " for char in text)
         return clean[:_LONGEST_MESSAGE].strip().rstrip(".")
 
-    def _said(self, name: str) -> str:
-        if self.said is not None:
-            return self.said.get(name, "")
-        document = self.document
-        return document.text(name) if document.name == "Error" else ""
+    def text(self, name: str) -> str:
+        """Return one field of the answer, or nothing."""
+        return self.document.text(name) if self.said is None else self.said.get(name, "")
+
+    def _of_error(self, name: str) -> str:
+        is_error = self.said is not None or (self.body and self.document.name == "Error")
+        return self.text(name) if is_error else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 
 from sinkwell_s3.errors import BOTO_ERRORS, answer_of, from_boto
 
@@ -23,6 +24,8 @@ def ask(call: Callable[..., Any], label: str, /, *, none: str = "", **arguments:
     """
     try:
         return call(**arguments)
+    except ResponseParserError as error:  # some answer with a page instead
+        raise NotOfferedError from error
     except BOTO_ERRORS as error:
         if isinstance(error, ClientError):
             answer = answer_of(error)

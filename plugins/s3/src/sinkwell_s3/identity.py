@@ -28,6 +28,7 @@ from sinkwell.contract import SinkError, UnusableError
 from sinkwell.contract.sink import RunBlocking
 from sinkwell_s3.background import Background
 from sinkwell_s3.errors import BOTO_ERRORS, from_boto
+from sinkwell_s3.presets import CreateOnly
 from sinkwell_s3.settings import S3Settings
 from sinkwell_s3.signature import Keys
 
@@ -219,6 +220,14 @@ def _addressing(settings: S3Settings) -> Literal["auto", "path", "virtual"]:
     if settings.provider_name == "aws" and settings.addressing == "auto":
         return "auto"
     return settings.preset.addressing
+
+
+def _conditioned(
+    create_only: CreateOnly | None, params: dict[str, dict[str, str]], **_: object
+) -> None:
+    """Write a condition as this store reads it, before the request is signed."""
+    if params["headers"].pop("If-None-Match", None) and create_only:
+        params["headers"][create_only.header] = create_only.value
 
 
 class _Role(CredentialProvider):

@@ -18,7 +18,7 @@ from yarl import URL
 from sinkwell.contract import Blob, SinkError, TransientError
 from sinkwell.contract.sink import RunBlocking
 from sinkwell_s3.answers import Answer
-from sinkwell_s3.errors import from_transport
+from sinkwell_s3.errors import from_transport, refused
 from sinkwell_s3.identity import Identity
 from sinkwell_s3.meanings import CODES, EXPIRED, LOGIN
 from sinkwell_s3.payload import PIECE, WRITE, load, pieces
@@ -120,9 +120,13 @@ class Native:
     async def abort_upload(self, name: str, upload: str, params: Params, label: str) -> Answer:
         return await self._call("DELETE", name, label, params, query={"uploadId": upload})
 
-    async def list_uploads(self, prefix: str, params: Params, label: str) -> Answer:
+    async def list_uploads(self, prefix: str, params: Params, label: str) -> list[tuple[str, str]]:
         query = {"uploads": "", "prefix": prefix}
-        return await self._call("GET", "", label, params, query=query)
+        answer = await self._call("GET", "", label, params, query=query)
+        if answer.status != OK:
+            raise refused(answer, label)
+        listed = answer.document.each("Upload")
+        return [(each.get("Key", ""), each.get("UploadId", "")) for each in listed]
 
     async def close(self) -> None:
         await self._session.close()

@@ -63,8 +63,11 @@ class Wire(Protocol):
         """Throw the parts away (AbortMultipartUpload)."""
         ...
 
-    async def list_uploads(self, prefix: str, params: Params, label: str) -> Answer:
-        """Ask which uploads of names with this prefix are unfinished (ListMultipartUploads)."""
+    async def list_uploads(self, prefix: str, params: Params, label: str) -> list[tuple[str, str]]:
+        """Return names, with this prefix, and ids of unfinished uploads (ListMultipartUploads).
+
+        It gives a thousand at most, and raises ``SinkError`` also for an answer of no success.
+        """
         ...
 
     async def close(self) -> None:

@@ -1,0 +1,155 @@
+"""The S3 sink keeps the contract of sinks, whichever store, way and protocol."""
+
+from collections.abc import Iterator
+
+import pytest
+from object_servers import S3Server
+from s3_support import MIB, ServerDestination
+
+from sinkwell.contract.sink import AnySinkType
+from sinkwell.testing import Destination, SinkContract
+from sinkwell.testing.s3 import S3Stub, StubDestination
+from sinkwell.testing.sinks.bench import Bench
+from sinkwell_s3 import S3
+
+PART = 5 * MIB
+
+
+class S3Contract(SinkContract):
+    part_size = PART
+    transfer = "native"
+
+    @pytest.fixture
+    def sink_type(self) -> AnySinkType:
+        return S3
+
+    @pytest.fixture
+    def bench(self, bench: Bench) -> Bench:
+        # The id of a key is no secret: every signed URL of S3 shows it.
+        bench.secrets.remove(bench.settings.access_key.reveal())
+        return bench
+
+
+class StubContract(S3Contract):
+    """Against the strict stub, which verifies all that AWS does, and makes the faults."""
+
+    @pytest.fixture(scope="class")
+    def stub(self) -> Iterator[S3Stub]:
+        with S3Stub() as stub:
+            yield stub
+
+    @pytest.fixture
+    def bucket(self, stub: S3Stub) -> str:
+        stub.make_bucket("tested")
+        return "tested"
+
+    @pytest.fixture
+    def section(self, stub: S3Stub, bucket: str) -> dict[str, object]:
+        return {
+            "type": "s3",
+            "provider": "aws",
+            "region": stub.region,
+            "endpoint": stub.url,
+            "bucket": bucket,
+            "access_key": stub.access_key,
+            "secret_key": stub.secret_key,
+            "multipart_threshold": PART,
+            "part_size": PART,
+            "transfer": self.transfer,
+            "connect_timeout": 2,
+            "read_timeout": 5,
+        }
+
+    @pytest.fixture
+    def destination(self, stub: S3Stub, bucket: str) -> Destination:
+        return StubDestination(stub, bucket)
+
+
+class ServerContract(S3Contract):
+    """Against a real store."""
+
+    provider = "custom"
+    secure = False
+
+    @pytest.fixture
+    def server(self) -> S3Server:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def bucket(self, server: S3Server) -> str:
+        return server.make_bucket()
+
+    @pytest.fixture
+    def section(self, server: S3Server, bucket: str) -> dict[str, object]:
+        return {
+            "type": "s3",
+            "provider": self.provider,
+            "endpoint": server.secure_url if self.secure else server.url,
+            "bucket": bucket,
+            "access_key": server.access_key,
+            "secret_key": server.secret_key,
+            "multipart_threshold": PART,
+            "part_size": PART,
+            "transfer": self.transfer,
+            "ca_bundle": str(server.ca),
+        }
+
+    @pytest.fixture
+    def destination(self, server: S3Server, bucket: str) -> Destination:
+        return ServerDestination(server, bucket)
+
+
+class SeaweedContract(ServerContract):
+    provider = "seaweedfs"
+
+    @pytest.fixture
+    def server(self, seaweedfs: S3Server) -> S3Server:
+        return seaweedfs
+
+
+class RcloneContract(ServerContract):
+    @pytest.fixture
+    def server(self, rclone: S3Server) -> S3Server:
+        return rclone
+
+
+class TestStub(StubContract):
+    pass
+
+
+class TestStubByBoto3(StubContract):
+    transfer = "boto3"
+
+
+class TestSeaweed(SeaweedContract):
+    pass
+
+
+class TestSeaweedOverTls(SeaweedContract):
+    secure = True
+
+
+class TestSeaweedByBoto3(SeaweedContract):
+    transfer = "boto3"
+
+
+class TestSeaweedOverTlsByBoto3(SeaweedContract):
+    transfer = "boto3"
+    secure = True
+
+
+class TestRclone(RcloneContract):
+    pass
+
+
+class TestRcloneOverTls(RcloneContract):
+    secure = True
+
+
+class TestRcloneByBoto3(RcloneContract):
+    transfer = "boto3"
+
+
+class TestRcloneOverTlsByBoto3(RcloneContract):
+    transfer = "boto3"
+    secure = True
