@@ -133,7 +133,8 @@ class S3Stub:
             yield rule
         finally:
             self._server.rules.remove(rule)
-            self._loop.call_soon_threadsafe(rule.over.set)
+            if not self._loop.is_closed():  # the stub ended before
+                self._loop.call_soon_threadsafe(rule.over.set)
 
     def __enter__(self) -> Self:
         self._thread.start()
