@@ -172,7 +172,7 @@ class Identity:
             config=self._config(),
         )
 
-    def _client(self, **more: Any) -> "S3Client":
+    def _client(self, signature: Any = "s3v4") -> "S3Client":
         settings = self._settings
         client: S3Client = self._session.client(
             "s3",
@@ -203,7 +203,7 @@ class Identity:
 
     def _resolved(self) -> str:
         """Return where the bucket is, as boto3 resolves it."""
-        client = self._client(signature_version=UNSIGNED)
+        client = self._client(UNSIGNED)
         url: str = client.generate_presigned_url(
             "get_object", Params={"Bucket": self._settings.bucket, "Key": _NAMELESS}
         )
