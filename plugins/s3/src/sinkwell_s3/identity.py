@@ -198,7 +198,6 @@ class Identity:
                 "addressing_style": _addressing(settings),
                 "use_accelerate_endpoint": settings.accelerate,
             },
-            **more,
         )
 
     def _resolved(self) -> str:
