@@ -172,15 +172,18 @@ class Identity:
             config=self._config(),
         )
 
-    def _client(self, signature: Any = "s3v4") -> "S3Client":
+    def _client(self, **more: Any) -> "S3Client":
         settings = self._settings
         client: S3Client = self._session.client(
             "s3",
             region_name=settings.preset.region,
             endpoint_url=settings.endpoint_url,
             verify=settings.ca_bundle,
-            config=self._config(**more),
+            # Said so, as boto3 signs links in the old way else.
+            config=self._config(**{"signature_version": "s3v4", **more}),
         )
+        condition = partial(_conditioned, settings.preset.create_only)
+        client.meta.events.register("before-call.s3", condition)
         return client
 
     def _config(self, **more: Any) -> Config:
@@ -198,11 +201,12 @@ class Identity:
                 "addressing_style": _addressing(settings),
                 "use_accelerate_endpoint": settings.accelerate,
             },
+            **more,
         )
 
     def _resolved(self) -> str:
         """Return where the bucket is, as boto3 resolves it."""
-        client = self._client(UNSIGNED)
+        client = self._client(signature_version=UNSIGNED)
         url: str = client.generate_presigned_url(
             "get_object", Params={"Bucket": self._settings.bucket, "Key": _NAMELESS}
         )
