@@ -23,7 +23,7 @@ from sinkwell_s3.payload import PIECE, agree, read, window
 from sinkwell_s3.presets import GIB, MIB
 from sinkwell_s3.resource import Params, common, encoded
 from sinkwell_s3.settings import S3Settings
-from sinkwell_s3.wire import NOT_FOUND, OK, Parts, Wire
+from sinkwell_s3.wire import NOT_FOUND, OK, UNDECIDED, Parts, Wire
 
 AT_ONCE = 4
 """Parts of one file that are on their way at the same time."""
@@ -112,6 +112,9 @@ class Uploads:
             await self._journal.remove(held)
             raise
         upload = answer.text("UploadId")
+        if answer.status in UNDECIDED:
+            self._background.start(self._abort(held, label))
+            return answer
         if answer.status != OK or answer.code:
             await self._journal.remove(held)
             return answer

@@ -22,7 +22,7 @@ from sinkwell_s3.errors import refused
 from sinkwell_s3.meanings import CODES, RESEND, AnswerLostError, ForbiddenError
 from sinkwell_s3.payload import verify
 from sinkwell_s3.resource import Found, Params, checksum_in, encoded, properties
-from sinkwell_s3.wire import CONFLICT, OK, PRECONDITION_FAILED
+from sinkwell_s3.wire import CONFLICT, OK, PRECONDITION_FAILED, UNDECIDED
 
 if TYPE_CHECKING:
     from sinkwell_s3.store import Store
@@ -59,7 +59,10 @@ class Putting:
             return await self._taken()
         if CODES.get(answer.code) is RESEND:
             await self._store.run_blocking(verify, self._blob, self._label)
-        raise refused(answer, self._label)
+        failure = refused(answer, self._label)
+        if answer.status in UNDECIDED:
+            return await self._perhaps_stored(failure)
+        raise failure
 
     async def _before(self) -> Found | None:
         """Look whether something is there, to overwrite nothing or to send nothing in vain."""
@@ -86,7 +89,13 @@ class Putting:
             params["ChecksumSHA256"] = encoded(blob.sha256)
         if self._conditional:
             params["IfNoneMatch"] = "*"
-        return await store.wire.put(self._name, blob, params, self._label)
+        answer = await store.wire.put(self._name, blob, params, self._label)
+        if answer.status == OK and not answer.code and "ETag" not in answer.headers:
+            raise AnswerLostError(
+                f"{self._label} failed: the answer is not an S3 store's. It is tried again; if it "
+                f"stays, look at the sink's endpoint and at proxies on the way."
+            )
+        return answer
 
     def _stored(self, answer: Answer) -> Receipt:
         """Return a receipt, unless the store itself says that it has other bytes."""
@@ -133,8 +142,8 @@ class Putting:
             f"at it to compare. Allow s3:GetObject, then retry."
         )
 
-    async def _perhaps_stored(self, lost: AnswerLostError) -> Receipt:
-        """Return a receipt when the object is there although the answer was lost.
+    async def _perhaps_stored(self, lost: SinkError) -> Receipt:
+        """Return a receipt when the object is there although the answer was lost, or another.
 
         Not where anything there is to be refused: it cannot be told who put it. Raises ``lost``
         when it is not there; whatever the store still does, the next try finds it.

@@ -17,6 +17,8 @@ NOT_FOUND = 404
 FORBIDDEN = 403
 CONFLICT = 409
 PRECONDITION_FAILED = 412
+UNDECIDED = frozenset({500, 502, 504})
+"""Statuses that may come, from the store or from something before it, although all was done."""
 
 
 class Wire(Protocol):
