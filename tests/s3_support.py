@@ -108,7 +108,10 @@ class ServerDestination(Destination):
         return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
 
     def leftovers(self) -> Collection[str]:
-        found = self._client.list_multipart_uploads(Bucket=self._bucket)
+        try:
+            found = self._client.list_multipart_uploads(Bucket=self._bucket)
+        except self._client.exceptions.NoSuchUpload:  # rclone's word for none
+            return []
         return [each["Key"] for each in found.get("Uploads", [])]
 
     def fetch(self, url: str) -> bytes:

@@ -79,7 +79,10 @@ class Boto3:
         try:
             found = await self.do(label, listing, Bucket=self._bucket, Prefix=prefix, **params)
         except ClientError as error:
-            raise refused(answer_of(error), label) from error
+            answer = answer_of(error)
+            if answer.code == "NoSuchUpload":  # some say so for none
+                return []
+            raise refused(answer, label) from error
         return [(each["Key"], each["UploadId"]) for each in found.get("Uploads", [])]
 
     async def close(self) -> None:

@@ -123,7 +123,7 @@ class Native:
     async def list_uploads(self, prefix: str, params: Params, label: str) -> list[tuple[str, str]]:
         query = {"uploads": "", "prefix": prefix}
         answer = await self._call("GET", "", label, params, query=query)
-        if answer.status != OK:
+        if answer.status != OK and answer.code != "NoSuchUpload":  # some say so for none
             raise refused(answer, label)
         listed = answer.document.each("Upload")
         return [(each.get("Key", ""), each.get("UploadId", "")) for each in listed]

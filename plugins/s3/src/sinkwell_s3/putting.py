@@ -1,11 +1,15 @@
 """Putting one file exactly once.
 
 Where the store honours a condition, an object is created under the one that nothing is there, so
-no put ever overwrites another file, whoever is quicker. Elsewhere the sink looks before it puts.
+no put ever overwrites another file, whoever is quicker. Elsewhere the sink looks before it puts,
+and puts under one key take turns, so that only another process could come in between.
 When something is there, and when an answer was lost, the object itself is asked: that it is ours
 shows in its size and its sha256, its md5 or, when nothing else can tell, its bytes.
 """
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from sinkwell.contract import (
@@ -45,6 +49,12 @@ class Putting:
 
     async def receipt(self) -> Receipt:
         """Put it, or find it there. Raises ``SinkError``."""
+        if self._conditional or self._if_present is IfPresent.REPLACE:
+            return await self._receipt()
+        async with self._store.turns.of(self._name):
+            return await self._receipt()
+
+    async def _receipt(self) -> Receipt:
         if self._if_present is not IfPresent.REPLACE and (self._large or not self._conditional):
             found = await self._before()
             if found is not None:
@@ -160,6 +170,26 @@ class Putting:
         if not same:
             raise lost
         return self._store.receipt(self._blob, self._key)
+
+
+class Turns:
+    """Lets those who mean the same thing go one after the other."""
+
+    def __init__(self) -> None:
+        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
+
+    @asynccontextmanager
+    async def of(self, name: str) -> AsyncIterator[None]:
+        """Wait until nobody else is within for this name."""
+        lock, users = self._locks.get(name) or (asyncio.Lock(), 0)
+        self._locks[name] = lock, users + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, users = self._locks.pop(name)
+            if users > 1:
+                self._locks[name] = lock, users - 1
 
 
 def is_taken(answer: Answer) -> bool:

@@ -23,7 +23,7 @@ from sinkwell_s3.meanings import AnswerLostError
 from sinkwell_s3.multipart import Uploads
 from sinkwell_s3.native import Native
 from sinkwell_s3.payload import md5_of
-from sinkwell_s3.putting import Putting
+from sinkwell_s3.putting import Putting, Turns
 from sinkwell_s3.resource import Found, Params, common
 from sinkwell_s3.settings import S3Settings
 from sinkwell_s3.wire import NOT_FOUND, OK, Wire
@@ -41,6 +41,7 @@ class Store:
         self.preset = settings.preset
         self.identity = identity
         self.background = Background()
+        self.turns = Turns()
         self.run_blocking = context.run_blocking
         way = Native if settings.transfer == "native" else Boto3
         self.wire: Wire = way(settings, identity, context.run_blocking)
