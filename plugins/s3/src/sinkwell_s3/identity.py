@@ -7,7 +7,7 @@ servers and take long: all of it happens in the sink's threads, never in the eve
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.session
@@ -198,7 +198,9 @@ class Identity:
             response_checksum_validation="when_required",
             use_dualstack_endpoint=settings.dual_stack,
             s3={
-                "addressing_style": _addressing(settings),
+                # Never "auto": for links boto3 then takes the endpoint of all regions. With AWS, a
+                # bucket whose name cannot be a host's stands in the path all the same.
+                "addressing_style": settings.preset.addressing,
                 "use_accelerate_endpoint": settings.accelerate,
             },
             **more,
@@ -216,13 +218,6 @@ class Identity:
 
 def _keys(frozen: ReadOnlyCredentials) -> Keys:
     return Keys(frozen.access_key or "", frozen.secret_key or "", frozen.token)
-
-
-def _addressing(settings: S3Settings) -> Literal["auto", "path", "virtual"]:
-    """Leave it to boto3 with AWS alone: it knows which buckets' names can be a host's."""
-    if settings.provider_name == "aws" and settings.addressing == "auto":
-        return "auto"
-    return settings.preset.addressing
 
 
 def _conditioned(
