@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from instances import Instance
 
-from sinkwell.testing.s3 import FAULTS, S3Fault, S3Stub, answering
+from sinkwell.testing.s3 import FAULTS, Rule, S3Fault, S3Stub, answering
 
 BUCKET = "captures"
 SMALL, LARGE = 20_000, 5 * 1024 * 1024 + 1
@@ -85,11 +85,12 @@ def attempts_of(gateway: Instance, delivery: dict[str, Any]) -> list[dict[str, A
     return found
 
 
-def eventually(holds: Callable[[], bool], within: float = 20.0) -> bool:
+def is_met(rule: Rule, within: float = 20.0) -> None:
+    """Wait until a request has met a fault."""
     until = time.monotonic() + within
-    while not holds() and time.monotonic() < until:
+    while not rule.hits:
+        assert time.monotonic() < until, "no request came"
         time.sleep(0.01)
-    return holds()
 
 
 def is_stored_once(gateway: Instance, stub: S3Stub, sizes: dict[str, int]) -> None:
@@ -129,8 +130,8 @@ def test_each_file_is_stored_once_and_every_attempt_is_on_record(
             ("CreateMultipartUpload", "UploadPart", "Complete*", "Complete*"),
             strict=True,
         ):
-            for fault in ("lost answer", "InternalError"):
-                rule = stub.failing(fault, operation=operation, key=f"*{token}*", times=1)
+            for name in ("lost answer", "InternalError"):
+                rule = stub.failing(name, operation=operation, key=f"*{token}*", times=1)
                 rules.enter_context(rule)
         send(gateway, sizes | large)
         gateway.wait_drained()
@@ -140,17 +141,14 @@ def test_each_file_is_stored_once_and_every_attempt_is_on_record(
 def test_a_store_that_is_shut_takes_no_attempt_and_all_is_stored_when_it_opens(
     gateway: Instance, stub: S3Stub
 ) -> None:
-    sizes = {f"shot{number}": SMALL for number in range(20)}
+    every: dict[str, int] = {}
     for fault in ("AccessDenied", "NoSuchBucket", "InvalidAccessKeyId"):
+        some = {f"{fault}{number}": SMALL for number in range(20)}
         with stub.failing(fault) as rule:
-            send(gateway, {f"{fault}{token}": size for token, size in sizes.items()})
-            assert eventually(lambda counted=rule: counted.hits > 0)
+            send(gateway, some)
+            is_met(rule)
         gateway.wait_drained()
-    every = {
-        f"{fault}{token}": size
-        for fault in ("AccessDenied", "NoSuchBucket", "InvalidAccessKeyId")
-        for token, size in sizes.items()
-    }
+        every |= some
     is_stored_once(gateway, stub, every)
     assert {row["attempts"] for row in gateway.rows("deliveries")} == {1}
 
