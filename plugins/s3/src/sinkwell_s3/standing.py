@@ -103,7 +103,7 @@ class Standing:
         if arn is not None and not arn.endswith(":root"):
             try:
                 may = list(self._simulated(_principal(arn)))
-            except SinkError:
+            except (SinkError, NotOfferedError):
                 yield Finding(
                     "not permitted",
                     f"{_BREADTH}, by simulation",

@@ -38,6 +38,8 @@ def transport(settings: S3Settings) -> Finding:
 def public_access(found: Found, settings: S3Settings) -> Iterator[Finding]:
     """Judge the public access block."""
     blocked = {} if found is None else _member(found, "PublicAccessBlockConfiguration")
+    if found is not None and not {*_BLOCKS} & {*blocked}:
+        raise NotOfferedError
     off = [name for name in _BLOCKS if blocked.get(name) is not True]
     if not off:
         yield Finding("ok", "public access is blocked, whatever an ACL or a policy says")
@@ -57,8 +59,7 @@ def public_access(found: Found, settings: S3Settings) -> Iterator[Finding]:
 
 def policy_status(found: Found, _: S3Settings) -> Iterator[Finding]:
     """Judge whether the bucket's policy opens it."""
-    status = {"IsPublic": False} if found is None else _member(found, "PolicyStatus")
-    if status.get("IsPublic"):
+    if found is not None and _member(_member(found, "PolicyStatus"), "IsPublic"):
         what = "the bucket's policy lets anyone in"
         yield Finding("failed", what, "Name in it who may, or remove it.")
     else:
