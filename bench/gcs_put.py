@@ -135,7 +135,7 @@ class Ways:
 @asynccontextmanager
 async def opened(endpoint: str, credentials: Credentials, run: Any) -> AsyncIterator[GcsSink]:
     settings = GcsSettings(type="gcs", bucket=BUCKET, endpoint=endpoint, anonymous=True)
-    sink = await open_gcs(settings, SinkContext("bench", run))
+    sink = await open_gcs(settings, SinkContext("bench", run, Path()))
     assert isinstance(sink, GcsSink)
     sink._store.identity._credentials = credentials  # with a token, as outside of a bench
     yield sink

@@ -171,7 +171,7 @@ class Place:
             "resumable_above": 256 * 1024,
         }
         settings = msgspec.convert(section | keys, GcsSettings, dec_hook=decode_custom)
-        sink = await GCS.open(settings, SinkContext("archive", run_blocking))
+        sink = await GCS.open(settings, SinkContext("archive", run_blocking, self._directory))
         try:
             yield sink
         finally:

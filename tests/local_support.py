@@ -35,6 +35,7 @@ async def threads(count: int = 8) -> AsyncIterator[SinkContext]:
     """A context whose ``run_blocking`` has ``count`` real threads; they end with it."""
     loop = asyncio.get_running_loop()
     executor = ThreadPoolExecutor(count)
+    directory = tempfile.TemporaryDirectory()
 
     def run_blocking(
         function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
@@ -42,8 +43,9 @@ async def threads(count: int = 8) -> AsyncIterator[SinkContext]:
         return loop.run_in_executor(executor, partial(function, *args, **kwargs))
 
     try:
-        yield SinkContext("mirror", run_blocking)
+        yield SinkContext("mirror", run_blocking, Path(directory.name))
     finally:
+        directory.cleanup()
         executor.shutdown()
 
 

@@ -15,6 +15,7 @@ from sinkwell.contract import (
     Blob,
     Finding,
     IfPresent,
+    Policy,
     Receipt,
     RejectedError,
     Sink,
@@ -79,10 +80,38 @@ async def _open(settings: MoodySettings, context: SinkContext) -> Sink:
     return MoodySink(settings, context)
 
 
+async def _examine(settings: MoodySettings, context: SinkContext) -> Sequence[Finding]:
+    mood = Path(settings.mood).read_text()
+    if mood == "hang":
+        await asyncio.Event().wait()
+    if mood == "fail":
+        raise TransientError(f"sink {context.name!r}: it is busy")
+    return [
+        Finding("ok", f"keeps its notes in {context.directory}"),
+        Finding("warning", "moods are not kept", "keep them"),
+        Finding("not permitted", "how it slept", "ask it"),
+        Finding("not offered", "smiles"),
+        *([Finding("failed", "it is broken", "mend it")] if mood == "broken" else []),
+    ]
+
+
+def _policy(settings: MoodySettings) -> Policy:
+    return Policy(f'{{"Write": "{settings.root}"}}', ["Write: to put files there"])
+
+
 @hookimpl
 def sinkwell_sinks() -> Iterable[SinkType[Any]]:
     """Return the one type."""
-    return [SinkType("moody", "Does as its mood is.", MoodySettings, _open)]
+    return [
+        SinkType(
+            "moody",
+            "Does as its mood is.",
+            MoodySettings,
+            _open,
+            examine=_examine,
+            policy=_policy,
+        )
+    ]
 
 
 def install(directory: Path) -> str:

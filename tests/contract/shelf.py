@@ -21,6 +21,7 @@ from sinkwell.contract import (
     Finding,
     IfPresent,
     KeyLimits,
+    Policy,
     Receipt,
     RejectedError,
     Secret,
@@ -263,6 +264,10 @@ def shelf_type(
         await context.run_blocking(shelf.open_place)
         return shelf
 
+    async def examine_shelf(settings: ShelfSettings, context: SinkContext) -> Sequence[Finding]:
+        mode = await context.run_blocking(os.stat, settings.root)
+        return [Finding("ok", f"{settings.root} has the mode {mode.st_mode:o}")]
+
     return SinkType(
         name="shelf",
         summary="Files on a shelf.",
@@ -270,4 +275,6 @@ def shelf_type(
         open=open_shelf,
         capabilities=frozenset(capabilities),
         key_limits=LIMITS,
+        examine=examine_shelf,
+        policy=lambda settings: Policy(f"write {settings.root}", ["for putting files there"]),
     )

@@ -241,6 +241,11 @@ def test_a_hook_wrapper_reaches_no_other_plugin(shop: Shop) -> None:
             "open=open, key_limits=1024",
             'the key limits of sink type "well" cannot be understood: AttributeError: ',
         ),
+        (
+            "open=open",
+            "open=open, policy='{}'",
+            'policy of sink type "well" is a str instead of a function',
+        ),
     ],
 )
 def test_a_type_that_breaks_the_contract_is_reported(

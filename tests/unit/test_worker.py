@@ -146,6 +146,28 @@ async def test_a_sink_that_cancels_itself_is_not_tried_for_ever(
     assert len(sink.puts) == 4
 
 
+async def test_a_sink_whose_own_tasks_fail_is_not_taken_for_one_that_was_interrupted(
+    house: House, sink: ScriptedSink
+) -> None:
+    async def part() -> None:
+        await asyncio.sleep(0.01)
+        raise TransientError("part 1 was lost")
+
+    async def in_parts() -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(part())
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+
+    sink.script = [in_parts]
+    house.employ(sink)
+    await house.accept()
+
+    assert await house.ended() == {"stored": 1}
+    assert [each.error for each in await house.attempts()] == ["part 1 was lost", None]
+
+
 async def test_an_attempt_has_a_deadline(house: House, sink: ScriptedSink) -> None:
     sink.script = [hang]
     house.employ(sink, timeout=0.1)

@@ -20,19 +20,25 @@ async def within(seconds: float, call: Awaitable[T]) -> T:
     cancelled, else what the plugin raised. A plugin that turns the interruption into an error of
     its own thus hides neither.
     """
-    deadline = asyncio.timeout(seconds)
+    # A task of its own: a TaskGroup that failed leaves its task marked as cancelled (Python 3.11).
+    work = asyncio.ensure_future(call)
+    interruption: asyncio.CancelledError | None = None
     try:
-        async with deadline:
-            return await call
-    except (Exception, asyncio.CancelledError) as error:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise asyncio.CancelledError from error
-        if deadline.expired():
-            raise TransientError(f"no answer within {seconds:g} s") from error
-        if isinstance(error, asyncio.CancelledError):
-            raise StrayCancelledError from error
-        raise
+        await asyncio.wait([work], timeout=seconds)
+    except asyncio.CancelledError as error:
+        interruption = error
+    late = not work.done()
+    if late:
+        work.cancel()
+        await asyncio.wait([work])
+    failure = None if work.cancelled() else work.exception()
+    if failure is None and not work.cancelled():
+        return work.result()
+    if interruption is not None:
+        raise interruption from failure
+    if late:
+        raise TransientError(f"no answer within {seconds:g} s") from failure
+    raise failure or StrayCancelledError
 
 
 async def to_its_end(call: Awaitable[T]) -> T:

@@ -271,6 +271,7 @@ def _vet(kind: _Kind, offered: Any) -> bool:
                     raise _RefusedError(what)
     if isinstance(offered, SinkType):
         _vet_key_limits(offered)
+        _vet_functions(offered)
     return True
 
 
@@ -282,6 +283,17 @@ def _vet_key_limits(offered: AnySinkType) -> None:
         if key < LONGEST_KEY or (segment is not None and segment < LONGEST_SEGMENT):
             least = f"{LONGEST_KEY} bytes a key and {LONGEST_SEGMENT} a segment"
             raise _RefusedError(f"{whose} are too low: every sink takes {least}")
+
+
+def _vet_functions(offered: AnySinkType) -> None:
+    """Refuse a sink that offers as a function what is none."""
+    for name in ("examine", "policy"):
+        function = getattr(offered, name)
+        if function is not None and not callable(function):
+            found = type(function).__name__
+            raise _RefusedError(
+                f'{name} of sink type "{offered.name}" is a {found} instead of a function'
+            )
 
 
 def _decodable(custom: type) -> bool:

@@ -1,14 +1,14 @@
 """The one place where everything is wired."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import structlog
 from litestar import Litestar
@@ -17,12 +17,20 @@ from litestar.types import ASGIApp
 from sinkwell import notifiers, sources
 from sinkwell.bus.relay import Listener, Relay
 from sinkwell.clock import Clock
-from sinkwell.contract import NotifierContext, Sink, SinkContext, SourceContext
+from sinkwell.contract import (
+    Finding,
+    NotifierContext,
+    Sink,
+    SinkContext,
+    SourceContext,
+    UnusableError,
+)
 from sinkwell.control import LEDGER_NAME
 from sinkwell.delivery.dispatch import Dispatch
 from sinkwell.delivery.plan import Planner
 from sinkwell.delivery.schedule import RetryPolicy
 from sinkwell.delivery.worker import SinkPlan, SinkWorker
+from sinkwell.directories import make_directory
 from sinkwell.intake.admission import Admission
 from sinkwell.intake.keeper import SpoolKeeper
 from sinkwell.intake.limits import IntakeLimits
@@ -41,6 +49,9 @@ from sinkwell.web.app import create_app, create_offline_app
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+Examine = Callable[[Any, SinkContext], Awaitable[Sequence[Finding]]]
+"""The ``examine`` of a sink type."""
 
 WORKERS_GRACE = 12.0
 _RELAY_GRACE = 3.0
@@ -189,18 +200,11 @@ async def offline_api(data_dir: Path) -> AsyncIterator[ASGIApp]:
 def sink_plan(settings: Settings, registry: Registry, name: str, stack: AsyncExitStack) -> SinkPlan:
     """Return how to open and use a configured sink; its threads end with the stack."""
     section = settings.sinks[name]
-    executor = ThreadPoolExecutor(section.concurrency, thread_name_prefix=f"sink-{name}")
-    stack.callback(executor.shutdown, wait=False, cancel_futures=True)
-
-    def run_blocking(
-        function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Awaitable[T]:
-        loop = asyncio.get_running_loop()
-        return loop.run_in_executor(executor, partial(function, *args, **kwargs))
+    context = _sink_context(settings, name, stack)
 
     async def open_sink() -> Sink:
-        sink_type = registry.sinks[section.type].type
-        return await sink_type.open(section, SinkContext(name=name, run_blocking=run_blocking))
+        await _make_sink_directory(context)
+        return await registry.sinks[section.type].type.open(section, context)
 
     return SinkPlan(
         name=name,
@@ -209,6 +213,39 @@ def sink_plan(settings: Settings, registry: Registry, name: str, stack: AsyncExi
         concurrency=section.concurrency,
         timeout=section.timeout,
     )
+
+
+async def examine_sink(settings: Settings, name: str, examine: Examine) -> Sequence[Finding]:
+    """Look at how the far side of a sink is set up, as its type does. Raises ``SinkError``."""
+    async with AsyncExitStack() as stack:
+        context = _sink_context(settings, name, stack)
+        await _make_sink_directory(context)
+        return await examine(settings.sinks[name], context)
+
+
+def _sink_context(settings: Settings, name: str, stack: AsyncExitStack) -> SinkContext:
+    executor = ThreadPoolExecutor(
+        settings.sinks[name].concurrency, thread_name_prefix=f"sink-{name}"
+    )
+    stack.callback(executor.shutdown, wait=False, cancel_futures=True)
+
+    def run_blocking(
+        function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Awaitable[T]:
+        loop = asyncio.get_running_loop()
+        return loop.run_in_executor(executor, partial(function, *args, **kwargs))
+
+    return SinkContext(name, run_blocking, settings.data_dir / "sinks" / name)
+
+
+async def _make_sink_directory(context: SinkContext) -> None:
+    try:
+        await context.run_blocking(make_directory, context.directory)
+    except OSError as error:
+        raise UnusableError(
+            f"sink {context.name!r}: its directory {context.directory} cannot be made: "
+            f"{error.strerror}. Make room there, or name another data_dir."
+        ) from error
 
 
 def _open_sources(settings: Settings, registry: Registry) -> dict[str, OpenSource]:

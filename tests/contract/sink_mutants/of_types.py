@@ -13,6 +13,7 @@ from sinkwell.contract import (
     Finding,
     IfPresent,
     KeyLimits,
+    Policy,
     Receipt,
     Sink,
     SinkContext,
@@ -69,6 +70,19 @@ async def open_only_puts(settings: ShelfSettings, context: SinkContext) -> Sink:
     return OnlyPuts(settings, context)
 
 
+async def examine_untidily(settings: ShelfSettings, context: SinkContext) -> Sequence[Finding]:
+    (Path(settings.root) / "objects" / "sample").write_text("sample")
+    return [Finding("ok", f"sink {context.name!r} can be written to")]
+
+
+async def find_nothing(_: ShelfSettings, __: SinkContext) -> Sequence[Finding]:
+    return []
+
+
+def tell_all(settings: ShelfSettings) -> Policy:
+    return Policy(f"let {settings.secret.reveal()} in")
+
+
 RIGHT = shelf_type()
 DECLARED = "test_capabilities_are_declared"
 MUTANTS |= {
@@ -96,6 +110,15 @@ MUTANTS |= {
         replace(RIGHT, key_limits=KeyLimits(key=500)),
         "test_key_limits_are_true",
         "key_limits.key is 500",
+    ),
+    "ExaminesUntidily": Mutant(
+        replace(RIGHT, examine=examine_untidily), "test_examination", "other objects are there"
+    ),
+    "ExaminesNothing": Mutant(
+        replace(RIGHT, examine=find_nothing), "test_examination", "found nothing at all"
+    ),
+    "TellsItsSecretInAPolicy": Mutant(
+        replace(RIGHT, policy=tell_all), "test_policy", "the policy shows a secret"
     ),
     "SaysTooMuch": Mutant(
         replace(RIGHT, summary="Files\non a shelf."), "test_name_and_summary", "more than one line"

@@ -8,6 +8,8 @@ COMMANDS = {
     "serve": ("sinkwell.cli.serve", "Receive callbacks and deliver their files."),
     "demo": ("sinkwell.cli.demo", "See it work: a throw-away instance, a few real callbacks."),
     "check": ("sinkwell.cli.check", "Try settings, plugins, disk and every sink."),
+    "doctor": ("sinkwell.cli.doctor", "Examine how the far side of a sink is set up."),
+    "iam-policy": ("sinkwell.cli.iam_policy", "Print the least rights that a sink needs."),
     "files": ("sinkwell.cli.files", "List files."),
     "deliveries": ("sinkwell.cli.deliveries", "List deliveries, or try one again."),
     "events": ("sinkwell.cli.events", "Show the event log."),
@@ -37,7 +39,7 @@ class LazyGroup(click.RichGroup):
         name, described, rest = super().resolve_command(ctx, args)
         if name is None or described is None:
             return name, described, rest
-        command: click.Command = getattr(import_module(COMMANDS[name][0]), name)
+        command: click.Command = getattr(import_module(COMMANDS[name][0]), name.replace("-", "_"))
         return name, command, rest
 
 

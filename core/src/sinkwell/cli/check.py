@@ -1,22 +1,18 @@
 """``sinkwell check``: whether it would work."""
 
 import asyncio
-import json
 from contextlib import AsyncExitStack
-from dataclasses import asdict
 from pathlib import Path
 
 import rich_click as click
-from rich.markup import escape
 
-from sinkwell.cli.common import EXIT_FAILED, load_settings, out, settings_options
+from sinkwell.cli.common import EXIT_FAILED, load_settings, settings_options
+from sinkwell.cli.findings import show_finding
 from sinkwell.contract import Finding, SinkError
 from sinkwell.intake.spool import Spool
 from sinkwell.plugins import Registry
 from sinkwell.runtime import installed_plugins, sink_plan
 from sinkwell.settings import Settings
-
-_MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "failed": "[red]✗[/]"}
 
 
 @click.command()
@@ -40,7 +36,7 @@ def check(
     }
     for area, found in findings.items():
         for finding in found:
-            _show(area, finding, as_json=as_json)
+            show_finding(area, finding, as_json=as_json)
     if any(finding.level == "failed" for found in findings.values() for finding in found):
         context.exit(EXIT_FAILED)
 
@@ -104,14 +100,3 @@ async def _check_sinks(settings: Settings, registry: Registry) -> dict[str, list
 
         found = await asyncio.gather(*map(check_one, plans))
     return {f"sink {name}": findings for name, findings in zip(plans, found, strict=True)}
-
-
-def _show(area: str, finding: Finding, *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps({"area": area, **asdict(finding)}))
-        return
-    out.print(
-        f"{_MARKS[finding.level]} [bold]{escape(area)}[/]  {escape(finding.what)}", soft_wrap=True
-    )
-    if finding.advice:
-        out.print(f"    {escape(finding.advice)}", soft_wrap=True)

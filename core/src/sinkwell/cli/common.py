@@ -4,6 +4,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -11,6 +12,7 @@ import msgspec
 import rich_click as click
 from rich.console import Console
 
+from sinkwell.contract import SinkSettings
 from sinkwell.directories import make_directory
 from sinkwell.plugins import Registry
 from sinkwell.settings import Settings, SettingsError, load
@@ -103,6 +105,16 @@ root = {_toml(str(data_dir / FILES_NAME))}
 [notifiers.log]
 type = "log"
 """
+
+
+def configured_sink(settings: Settings, name: str) -> SinkSettings:
+    """Return the section of a sink, or end with exit code 2 and the names that there are."""
+    section = settings.sinks.get(name)
+    if section is None:
+        close = get_close_matches(name, settings.sinks, n=1)
+        cure = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(settings.sinks)}"
+        fail(f"there is no sink {name!r} in the settings: {cure}", code=EXIT_USAGE)
+    return section
 
 
 def show_warnings(registry: Registry, settings: Settings) -> None:

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any, Generic, Literal, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 from sinkwell.contract.blob import Blob
@@ -49,11 +50,23 @@ class Stat:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of a check: what was looked at, how it stands, and what to do about it."""
+    """One line of a check or an examination: what was looked at, how it stands, what to do."""
 
-    level: Literal["ok", "warning", "failed"]
+    level: Literal["ok", "warning", "failed", "not permitted", "not offered"]
+    """The last two are for examinations: the credentials may not look at it, or the far side has
+    no such thing. Neither is a failure."""
     what: str
     advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The least rights that a sink's settings need, in the words of its far side."""
+
+    document: str
+    """What a user hands to the far side as it is: a policy in JSON, a ``GRANT`` …"""
+    notes: Sequence[str] = ()
+    """One line each: what a right in it is for, and what cannot be said in it."""
 
 
 class Sink(ABC):
@@ -127,6 +140,10 @@ class SinkContext:
     name: str
     """The ``NAME`` of its section ``[sinks.NAME]``, for messages."""
     run_blocking: RunBlocking
+    directory: Path
+    """A directory of this sink's own on the disk of the data directory, for what it must remember
+    after a crash. Private, durable, kept between starts, made by the core; ``sinkwell check`` may
+    open the same sink in another process meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +172,11 @@ class SinkType(Generic[SettingsT]):
     """Open a sink. Raises ``UnusableError`` when that cannot work now; it is tried again."""
     capabilities: frozenset[Capability] = frozenset()
     key_limits: KeyLimits = KeyLimits()
+    examine: Callable[[SettingsT, SinkContext], Awaitable[Sequence[Finding]]] | None = None
+    """Look at how the far side is set up, for ``sinkwell doctor``, and change nothing. Every
+    question gets a finding, also where the answer is not permitted. Raises ``SinkError``."""
+    policy: Callable[[SettingsT], Policy] | None = None
+    """Return the least rights that these settings need, for ``sinkwell iam-policy``. Pure."""
 
 
 AnySinkType = SinkType[Any]

@@ -45,7 +45,8 @@ class SinkKit:
     ) -> Iterator[Bench]:
         """Return the place, and files to put there; these are removed with the test."""
         directory: Path = tmp_path_factory.mktemp("blobs")
-        yield Bench(sink_type, section, destination, directory)
+        sinks_own = tmp_path_factory.mktemp("sink")
+        yield Bench(sink_type, section, destination, directory, sinks_own)
         for path in directory.iterdir():
             path.unlink()
 

@@ -54,17 +54,29 @@ class Bench:
         section: Mapping[str, object],
         destination: Destination,
         directory: Path,
+        sinks_own: Path,
     ) -> None:
         self.sink_type = sink_type
         self.settings: Any = convert(sink_type.settings, dict(section))
         self.destination = destination
         self.secrets = [secret.reveal() for secret in secrets_in(self.settings)]
         self._directory = directory
+        self._sinks_own = sinks_own
         self._numbers = count()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Sink]:
         """Open a sink as the core does, but with threads for all writers; close it at the end."""
+        async with self.context() as context:
+            sink = await self.sink_type.open(self.settings, context)
+            try:
+                yield sink
+            finally:
+                await sink.close()
+
+    @asynccontextmanager
+    async def context(self) -> AsyncIterator[SinkContext]:
+        """Return what the core hands to a sink; at the end its threads have to end too."""
         executor = ThreadPoolExecutor(WRITERS, thread_name_prefix="sink")
         work: set[Future[Any]] = set()
 
@@ -77,11 +89,7 @@ class Bench:
             return asyncio.wrap_future(future)
 
         try:
-            sink = await self.sink_type.open(self.settings, SinkContext(NAME, run_blocking))
-            try:
-                yield sink
-            finally:
-                await sink.close()
+            yield SinkContext(NAME, run_blocking, self._sinks_own)
         finally:
             executor.shutdown(wait=False)
             await _ended(list(work))

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sinkwell.contract import Duration, Secret, SinkError, SinkSettings, Size
+from sinkwell.contract import Duration, Finding, Policy, Secret, SinkError, SinkSettings, Size
 from sinkwell.testing.kit import in_loop, not_shown
 from sinkwell.testing.sinks.base import SinkKit
 from sinkwell.testing.sinks.bench import KEEP, NAME, REFUSE, Bench
@@ -74,6 +74,34 @@ class SinkShape(SinkKit):
             error = await bench.failure(put, "putting with refuse where the key is taken")
             text = str(error)
             assert NAME in text or "its-key" in text, f"the error names neither: {text}"
+
+    @in_loop
+    async def test_examination(self, bench: Bench) -> None:
+        """The examination for `sinkwell doctor` finds something and leaves everything as it was."""
+        examine = bench.sink_type.examine
+        if examine is None:
+            not_shown("the type has no examine")
+        async with bench.opened() as sink:
+            await sink.put(bench.blob(b"here"), "a/b", if_present=KEEP)
+        async with bench.context() as context:
+            findings = list(await examine(bench.settings, context))
+        assert findings, "examine() found nothing at all"
+        for each in findings:
+            assert isinstance(each, Finding), f"examine() gave {each!r}, no Finding"
+            assert each.what.strip(), "a finding says nothing"
+        bench.hides_secrets(repr(findings), "a finding")
+        await bench.holds({"a/b": b"here"})
+
+    def test_policy(self, bench: Bench) -> None:
+        """The policy for `sinkwell iam-policy` is always the same, and shows no secret."""
+        policy = bench.sink_type.policy
+        if policy is None:
+            not_shown("the type has no policy")
+        first, second = policy(bench.settings), policy(bench.settings)
+        assert isinstance(first, Policy), f"policy() gave {first!r}, no Policy"
+        assert first.document.strip(), "the policy says nothing"
+        assert first == second, "the policy for the same settings is another one each time"
+        bench.hides_secrets(repr(first), "the policy")
 
     def test_secrets_are_hidden(self, bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
         """No secret of the settings shows in them, the sink, its answers, its errors or the log."""

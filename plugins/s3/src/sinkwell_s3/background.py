@@ -1,0 +1,43 @@
+"""What is tidied up after a call has ended, well or not."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from sinkwell.contract import SinkError
+
+_log = logging.getLogger(__name__)
+_WITHIN = 5.0
+"""Seconds that tidying up may take."""
+
+
+class Background:
+    """Short work that outlives the call that left it, and is waited for at the end.
+
+    A put that is cancelled must end at once; what it leaves behind is removed from here.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, object]) -> None:
+        """Begin; a failure is a line in the log."""
+        task = asyncio.create_task(_done(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def ended(self) -> None:
+        """Wait for all that was begun."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+
+async def _done(work: Coroutine[Any, Any, object]) -> None:
+    try:
+        async with asyncio.timeout(_WITHIN):
+            await work
+    except TimeoutError:
+        _log.warning("tidying up took too long and was given up; nothing depends on it")
+    except SinkError as error:
+        _log.warning("tidying up failed, and nothing depends on it: %s", error)
