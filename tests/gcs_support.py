@@ -218,9 +218,10 @@ def answer(status: int, reason: str, message: str) -> dict[str, object]:
 class EmulatorDestination(Destination):
     """A bucket of the emulator. It tells of no sessions; that none is left, the stub shows."""
 
-    def __init__(self, server: GcsServer, bucket: str) -> None:
+    def __init__(self, server: GcsServer, bucket: str, *, secure: bool) -> None:
         self._trust = ssl.create_default_context(cafile=str(server.ca))
-        self._objects = f"{server.secure_url}/storage/v1/b/{bucket}/o"
+        url = server.secure_url if secure else server.url
+        self._objects = f"{url}/storage/v1/b/{bucket}/o"
 
     def keys(self) -> Collection[str]:
         found = json.loads(fetch("GET", self._objects, trust=self._trust))

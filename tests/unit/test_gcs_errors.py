@@ -13,16 +13,9 @@ from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 
 from sinkwell.contract import RejectedError, SinkError, TransientError, UnusableError
-from sinkwell_gcs import errors
-from sinkwell_gcs.errors import (
-    Answer,
-    AnswerLostError,
-    ForbiddenError,
-    from_google,
-    from_transport,
-    refused,
-    retry_after,
-)
+from sinkwell_gcs import errors, exceptions
+from sinkwell_gcs.errors import Answer, AnswerLostError, ForbiddenError, refused, retry_after
+from sinkwell_gcs.exceptions import from_google, from_transport
 
 LABEL = "sink 'archive': putting 'a/b.png'"
 KEY = ConnectionKey("host", 443, True, True, None, None, None)
@@ -166,7 +159,7 @@ def classes(module: ModuleType) -> Iterator[type[Exception]]:
 def test_every_exception_of_google_api_core_is_in_the_tables() -> None:
     for kind in classes(api):
         code = getattr(kind, "code", None)
-        listed = kind in errors._API if code is None else _is_known(int(code))
+        listed = kind in exceptions._API if code is None else _is_known(int(code))
         assert listed, f"{kind.__name__} is in no table"
 
 
@@ -175,7 +168,7 @@ def _is_known(status: int) -> bool:
 
 
 def test_every_exception_of_google_auth_is_in_the_table() -> None:
-    assert set(classes(auth)) == set(errors._AUTH)
+    assert set(classes(auth)) == set(exceptions._AUTH)
 
 
 @pytest.mark.parametrize(
