@@ -30,6 +30,7 @@ from typing import Any
 
 import aiohttp
 import google_crc32c
+import uvloop
 from google.cloud.storage.client import Client
 from google.oauth2.credentials import Credentials
 
@@ -243,7 +244,7 @@ if __name__ == "__main__":
     else:
         with null_endpoint() as url, tempfile.TemporaryDirectory() as directory:
             file = Path(directory, "file")
-            asyncio.run(
+            uvloop.run(  # as in production
                 put_large(chosen.large, url, file)
                 if chosen.large
                 else compare(chosen.files, chosen.size, url, file)
