@@ -164,24 +164,16 @@ class Place:
     @asynccontextmanager
     async def opened(self, **keys: object) -> AsyncIterator[Sink]:
         section = {
-            "type": "gcs",
             "bucket": self.bucket,
             "endpoint": self.stub.endpoint,
             "credentials": self.stub.credentials(),
             "resumable_above": 256 * 1024,
         }
-        settings = msgspec.convert(section | keys, GcsSettings, dec_hook=decode_custom)
-        sink = await GCS.open(settings, SinkContext("archive", run_blocking))
-        try:
+        async with opened(section | keys) as sink:
             yield sink
-        finally:
-            await sink.close()
 
     def blob(self, size: int, seed: str = "", **changes: Any) -> Blob:
-        payload = hashlib.shake_128(seed.encode()).digest(size)
-        path = self._directory / f"blob-{size}-{seed}"
-        path.write_bytes(payload)
-        return Blob(path, size, hashlib.sha256(payload).hexdigest(), "image/png", **changes)
+        return blob_in(self._directory, size, seed, **changes)
 
     def objects(self) -> list[str]:
         names: list[str] = self.stub.tell("objects", {"bucket": self.bucket})
@@ -204,6 +196,25 @@ class Place:
         """Return the requests since the last time."""
         requests: list[dict[str, Any]] = self.stub.tell("requests", {})
         return requests
+
+
+@asynccontextmanager
+async def opened(section: dict[str, object]) -> AsyncIterator[Sink]:
+    """Open a sink as the core does."""
+    settings = msgspec.convert({"type": "gcs"} | section, GcsSettings, dec_hook=decode_custom)
+    sink = await GCS.open(settings, SinkContext("archive", run_blocking))
+    try:
+        yield sink
+    finally:
+        await sink.close()
+
+
+def blob_in(directory: Path, size: int, seed: str = "", **changes: Any) -> Blob:
+    """Lay a file down that looks like chance and is always the same."""
+    payload = hashlib.shake_128(seed.encode()).digest(size)
+    path = directory / f"blob-{size}-{seed}"
+    path.write_bytes(payload)
+    return Blob(path, size, hashlib.sha256(payload).hexdigest(), "image/png", **changes)
 
 
 def run_blocking(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:

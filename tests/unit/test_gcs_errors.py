@@ -21,6 +21,13 @@ LABEL = "sink 'archive': putting 'a/b.png'"
 KEY = ConnectionKey("host", 443, True, True, None, None, None)
 
 
+FAR = [
+    ("Mon, 01 Jan 99999 00:00:00 GMT", None),
+    ("Mon, 99 Jan 999999999999 00:00:00 GMT", None),
+]
+"""Dates that no clock shows."""
+
+
 def answer(status: int, reason: str = "", message: str = "said so", **headers: str) -> Answer:
     body = {"error": {"code": status, "message": message, "errors": [{"reason": reason}]}}
     return Answer(status, headers, json.dumps(body).encode())
@@ -97,6 +104,13 @@ def test_an_answer_that_is_no_json_is_told_by_its_status() -> None:
     assert "HTTP status 502" in str(error)
 
 
+def test_an_answer_that_is_no_text_is_told_by_its_status() -> None:
+    error = refused(Answer(503, {}, b'{"error": {"message": "\xff\xfe"}}'), LABEL)
+
+    assert isinstance(error, TransientError)
+    assert "HTTP status 503" in str(error)
+
+
 def test_a_message_is_one_line_of_limited_length() -> None:
     text = str(refused(answer(500, "", "a\r\n\x1b[31m" + "x" * 5000), LABEL))
 
@@ -106,7 +120,16 @@ def test_a_message_is_one_line_of_limited_length() -> None:
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("3", 3), ("0", 0), ("-1", 0), ("1e9", 86400), ("nan", None), ("soon", None), ("", None)],
+    [
+        ("3", 3),
+        ("0", 0),
+        ("-1", 0),
+        ("1e9", 86400),
+        ("nan", None),
+        ("soon", None),
+        ("", None),
+        *FAR,
+    ],
 )
 def test_the_time_to_wait_is_read_as_seconds(value: str, seconds: float | None) -> None:
     assert retry_after({"Retry-After": value}, now=0) == seconds
@@ -196,3 +219,11 @@ def test_exceptions_of_googles_libraries_are_told_without_their_texts(
 
     assert type(found) is kind
     assert "secret" not in str(found)
+
+
+def test_why_no_token_was_given_is_told_by_its_code() -> None:
+    refusal = auth.RefreshError("invalid_grant: Invalid JWT Signature, secret", {"x": "secret"})
+
+    assert str(from_google(refusal, LABEL)).startswith(
+        f"{LABEL} failed: RefreshError (invalid_grant). Look at the sink's credentials"
+    )

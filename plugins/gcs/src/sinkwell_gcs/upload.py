@@ -176,9 +176,9 @@ class Upload:
 def _is_address(text: str, scheme: str) -> bool:
     try:
         url = URL(text, encoded=True)
+        return url.scheme == scheme and url.host is not None and url.port is not None
     except ValueError:
         return False
-    return url.scheme == scheme and url.host is not None and url.port is not None
 
 
 async def _slices(
