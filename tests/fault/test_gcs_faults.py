@@ -210,7 +210,7 @@ async def test_a_session_without_an_address_to_send_to_is_tried_again(
 
 async def test_closing_does_not_wait_long_for_a_server_that_hangs(gcs_place: Place) -> None:
     failing = answer(503, "backendError", "later") | {"method": "PUT"}
-    hanging = {"kind": "stall", "method": "DELETE"}
+    hanging: dict[str, object] = {"kind": "stall", "method": "DELETE"}
     async with gcs_place.opened() as sink:
         with gcs_place.stub.failing(failing, hanging):
             with pytest.raises(TransientError):

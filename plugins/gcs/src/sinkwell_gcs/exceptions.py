@@ -1,6 +1,8 @@
 """What the exceptions of aiohttp, google-auth and google-api-core mean for a delivery."""
 
 import asyncio
+import errno
+import os
 import ssl
 
 import aiohttp
@@ -74,7 +76,7 @@ def from_transport(error: Exception, label: str) -> SinkError:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return _told(AGAIN, label, f"the name of {error.host} cannot be resolved")
     if isinstance(error, aiohttp.ClientConnectorError):
-        reason = error.os_error.strerror or "connection failed"
+        reason = os.strerror(error.os_error.errno or errno.ECONNREFUSED)
         return _told(AGAIN, label, f"{error.host}:{error.port} cannot be reached: {reason}")
     if isinstance(error, aiohttp.InvalidURL):
         return _told(ENDPOINT, label, "the address is no URL")

@@ -176,9 +176,10 @@ class Upload:
 def _is_address(text: str, scheme: str) -> bool:
     try:
         url = URL(text, encoded=True)
-        return url.scheme == scheme and url.host is not None and url.port is not None
+        host = url.host_port_subcomponent  # not before this is the port looked at
     except ValueError:
         return False
+    return url.scheme == scheme and host is not None
 
 
 async def _slices(
