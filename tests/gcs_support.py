@@ -164,24 +164,16 @@ class Place:
     @asynccontextmanager
     async def opened(self, **keys: object) -> AsyncIterator[Sink]:
         section = {
-            "type": "gcs",
             "bucket": self.bucket,
             "endpoint": self.stub.endpoint,
             "credentials": self.stub.credentials(),
             "resumable_above": 256 * 1024,
         }
-        settings = msgspec.convert(section | keys, GcsSettings, dec_hook=decode_custom)
-        sink = await GCS.open(settings, SinkContext("archive", run_blocking, self._directory))
-        try:
+        async with opened(section | keys) as sink:
             yield sink
-        finally:
-            await sink.close()
 
     def blob(self, size: int, seed: str = "", **changes: Any) -> Blob:
-        payload = hashlib.shake_128(seed.encode()).digest(size)
-        path = self._directory / f"blob-{size}-{seed}"
-        path.write_bytes(payload)
-        return Blob(path, size, hashlib.sha256(payload).hexdigest(), "image/png", **changes)
+        return blob_in(self._directory, size, seed, **changes)
 
     def objects(self) -> list[str]:
         names: list[str] = self.stub.tell("objects", {"bucket": self.bucket})
@@ -206,6 +198,25 @@ class Place:
         return requests
 
 
+@asynccontextmanager
+async def opened(section: dict[str, object]) -> AsyncIterator[Sink]:
+    """Open a sink as the core does."""
+    settings = msgspec.convert({"type": "gcs"} | section, GcsSettings, dec_hook=decode_custom)
+    sink = await GCS.open(settings, SinkContext("archive", run_blocking, Path()))
+    try:
+        yield sink
+    finally:
+        await sink.close()
+
+
+def blob_in(directory: Path, size: int, seed: str = "", **changes: Any) -> Blob:
+    """Lay a file down that looks like chance and is always the same."""
+    payload = hashlib.shake_128(seed.encode()).digest(size)
+    path = directory / f"blob-{size}-{seed}"
+    path.write_bytes(payload)
+    return Blob(path, size, hashlib.sha256(payload).hexdigest(), "image/png", **changes)
+
+
 def run_blocking(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
     return asyncio.to_thread(function, *args, **kwargs)
 
@@ -218,9 +229,10 @@ def answer(status: int, reason: str, message: str) -> dict[str, object]:
 class EmulatorDestination(Destination):
     """A bucket of the emulator. It tells of no sessions; that none is left, the stub shows."""
 
-    def __init__(self, server: GcsServer, bucket: str) -> None:
+    def __init__(self, server: GcsServer, bucket: str, *, secure: bool) -> None:
         self._trust = ssl.create_default_context(cafile=str(server.ca))
-        self._objects = f"{server.secure_url}/storage/v1/b/{bucket}/o"
+        url = server.secure_url if secure else server.url
+        self._objects = f"{url}/storage/v1/b/{bucket}/o"
 
     def keys(self) -> Collection[str]:
         found = json.loads(fetch("GET", self._objects, trust=self._trust))

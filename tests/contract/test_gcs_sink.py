@@ -6,49 +6,64 @@ from object_servers import GcsServer
 
 from sinkwell.contract.sink import AnySinkType
 from sinkwell.testing import Destination, SinkContract
+from sinkwell.testing.sinks.faults import SinkFaults
+from sinkwell.testing.sinks.presence import SinkPresence
 from sinkwell_gcs import GCS
 
-PART = 1024 * 1024
+MIB = 1024 * 1024
 
 
-class GcsContract(SinkContract):
+class Emulator(SinkContract):
+    """Against fake-gcs-server, as a service account.
+
+    It holds no condition in a session, so the files that race here, of 2 MB, must be sent at once.
+    """
+
+    part_size = 2 * MIB
+    secure = False
+
     @pytest.fixture
     def sink_type(self) -> AnySinkType:
         return GCS
 
-
-class TestEmulator(GcsContract):
-    """Against fake-gcs-server over TLS, as a service account.
-
-    It holds no condition in a session, so racing files must be sent at once here: the limit for
-    that is the default one.
-    """
-
-    part_size = 8 * 1024 * 1024
-
     @pytest.fixture
     def bucket(self, fake_gcs: GcsServer) -> str:
-        return fake_gcs.make_bucket(secure=True)
+        return fake_gcs.make_bucket(secure=self.secure)
 
     @pytest.fixture
     def section(self, fake_gcs: GcsServer, gcs_stub: Stub, bucket: str) -> dict[str, object]:
         return {
             "type": "gcs",
             "bucket": bucket,
-            "endpoint": fake_gcs.secure_url,
+            "endpoint": fake_gcs.secure_url if self.secure else fake_gcs.url,
             "ca_bundle": str(fake_gcs.ca),
             "credentials": gcs_stub.credentials(),
+            "resumable_above": self.part_size,
         }
 
     @pytest.fixture
     def destination(self, fake_gcs: GcsServer, bucket: str) -> Destination:
-        return EmulatorDestination(fake_gcs, bucket)
+        return EmulatorDestination(fake_gcs, bucket, secure=self.secure)
 
 
-class TestStrict(GcsContract):
-    """Against a stub that verifies more than the emulator, and makes the faults."""
+class TestOverHttp(Emulator):
+    """The whole kit, over http."""
 
-    part_size = PART
+
+class TestOverHttps(Emulator):
+    """The whole kit, over https."""
+
+    secure = True
+
+
+class TestStrict(SinkFaults, SinkPresence):
+    """What the emulator cannot show, against a stub that verifies more and makes the faults."""
+
+    part_size = MIB
+
+    @pytest.fixture
+    def sink_type(self) -> AnySinkType:
+        return GCS
 
     @pytest.fixture
     def bucket(self, gcs_stub: Stub) -> str:
@@ -61,7 +76,7 @@ class TestStrict(GcsContract):
             "bucket": bucket,
             "endpoint": gcs_stub.endpoint,
             "credentials": gcs_stub.credentials(),
-            "resumable_above": PART,
+            "resumable_above": MIB,
         }
 
     @pytest.fixture

@@ -26,9 +26,11 @@ from sinkwell.settings.model import (
     SpoolSettings,
 )
 from sinkwell.sources.shotbot import ShotbotSettings
+from sinkwell_gcs.settings import GcsSettings
 from sinkwell_local.settings import LocalSettings
 
 SETTINGS = tables(ROOT / "docs/settings.md")
+SETTINGS['type = "gcs"'] = tables(ROOT / "docs/gcs.md")["Options"]
 KEYS = tables(ROOT / "docs/keys.md")
 DELIVERY = tables(ROOT / "docs/delivery.md")
 PROBLEMS = tables(ROOT / "docs/problems.md")
@@ -44,6 +46,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     'type = "shotbot"': ShotbotSettings,
     "[sinks.NAME]": SinkSettings,
     'type = "local"': LocalSettings,
+    'type = "gcs"': GcsSettings,
     "[notifiers.NAME]": NotifierSettings,
     "[[routes]]": Route,
 }

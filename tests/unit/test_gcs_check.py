@@ -45,3 +45,20 @@ async def test_a_check_of_a_sink_that_replaces_needs_the_right_to_replace(gcs_pl
     assert findings[-1].level == "failed"
     assert "'replace'" in findings[-1].what
     assert gcs_place.objects() == []
+
+
+async def test_a_check_whose_put_was_refused_has_nothing_to_remove(gcs_place: Place) -> None:
+    async with gcs_place.opened() as sink:
+        gcs_place.asked()
+        with gcs_place.stub.failing(answer(403, "forbidden", "no storage.objects.create access")):
+            findings = await sink.check()
+    assert findings[-1].level == "failed"
+    assert "Storage Object Creator" in findings[-1].what
+    assert [each["method"] for each in gcs_place.asked()] == ["POST"]
+
+
+async def test_a_check_whose_answer_was_lost_removes_what_it_may_have_put(gcs_place: Place) -> None:
+    async with gcs_place.opened() as sink:
+        with gcs_place.stub.failing({"kind": "lost", "method": "POST"}):
+            assert (await sink.check())[-1].level == "failed"
+    assert gcs_place.objects() == []

@@ -13,19 +13,19 @@ from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 
 from sinkwell.contract import RejectedError, SinkError, TransientError, UnusableError
-from sinkwell_gcs import errors
-from sinkwell_gcs.errors import (
-    Answer,
-    AnswerLostError,
-    ForbiddenError,
-    from_google,
-    from_transport,
-    refused,
-    retry_after,
-)
+from sinkwell_gcs import errors, exceptions
+from sinkwell_gcs.errors import Answer, AnswerLostError, ForbiddenError, refused, retry_after
+from sinkwell_gcs.exceptions import from_google, from_transport
 
 LABEL = "sink 'archive': putting 'a/b.png'"
 KEY = ConnectionKey("host", 443, True, True, None, None, None)
+
+
+FAR = [
+    ("Mon, 01 Jan 99999 00:00:00 GMT", None),
+    ("Mon, 99 Jan 999999999999 00:00:00 GMT", None),
+]
+"""Dates that no clock shows."""
 
 
 def answer(status: int, reason: str = "", message: str = "said so", **headers: str) -> Answer:
@@ -104,6 +104,13 @@ def test_an_answer_that_is_no_json_is_told_by_its_status() -> None:
     assert "HTTP status 502" in str(error)
 
 
+def test_an_answer_that_is_no_text_is_told_by_its_status() -> None:
+    error = refused(Answer(503, {}, b'{"error": {"message": "\xff\xfe"}}'), LABEL)
+
+    assert isinstance(error, TransientError)
+    assert "HTTP status 503" in str(error)
+
+
 def test_a_message_is_one_line_of_limited_length() -> None:
     text = str(refused(answer(500, "", "a\r\n\x1b[31m" + "x" * 5000), LABEL))
 
@@ -113,7 +120,16 @@ def test_a_message_is_one_line_of_limited_length() -> None:
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("3", 3), ("0", 0), ("-1", 0), ("1e9", 86400), ("nan", None), ("soon", None), ("", None)],
+    [
+        ("3", 3),
+        ("0", 0),
+        ("-1", 0),
+        ("1e9", 86400),
+        ("nan", None),
+        ("soon", None),
+        ("", None),
+        *FAR,
+    ],
 )
 def test_the_time_to_wait_is_read_as_seconds(value: str, seconds: float | None) -> None:
     assert retry_after({"Retry-After": value}, now=0) == seconds
@@ -166,7 +182,7 @@ def classes(module: ModuleType) -> Iterator[type[Exception]]:
 def test_every_exception_of_google_api_core_is_in_the_tables() -> None:
     for kind in classes(api):
         code = getattr(kind, "code", None)
-        listed = kind in errors._API if code is None else _is_known(int(code))
+        listed = kind in exceptions._API if code is None else _is_known(int(code))
         assert listed, f"{kind.__name__} is in no table"
 
 
@@ -175,7 +191,7 @@ def _is_known(status: int) -> bool:
 
 
 def test_every_exception_of_google_auth_is_in_the_table() -> None:
-    assert set(classes(auth)) == set(errors._AUTH)
+    assert set(classes(auth)) == set(exceptions._AUTH)
 
 
 @pytest.mark.parametrize(
@@ -203,3 +219,11 @@ def test_exceptions_of_googles_libraries_are_told_without_their_texts(
 
     assert type(found) is kind
     assert "secret" not in str(found)
+
+
+def test_why_no_token_was_given_is_told_by_its_code() -> None:
+    refusal = auth.RefreshError("invalid_grant: Invalid JWT Signature, secret", {"x": "secret"})
+
+    assert str(from_google(refusal, LABEL)).startswith(
+        f"{LABEL} failed: RefreshError (invalid_grant). Look at the sink's credentials"
+    )

@@ -5,8 +5,9 @@ times as much CPU (``bench/gcs_put.py`` shows them side by side). There is one r
 ledger: a request is made once, and what it gives is told.
 """
 
+import asyncio
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from urllib.parse import quote, urlencode
@@ -15,11 +16,10 @@ import aiohttp
 from yarl import URL
 
 from sinkwell.contract import UnusableError
-from sinkwell_gcs.errors import Answer, from_transport, refused
+from sinkwell_gcs.errors import Answer, refused
+from sinkwell_gcs.exceptions import from_transport
 from sinkwell_gcs.identity import Identity
 from sinkwell_gcs.settings import GcsSettings
-
-Body = bytes | AsyncIterable[bytes | memoryview]
 
 OK = 200
 NOT_FOUND = 404
@@ -28,6 +28,61 @@ PRECONDITION_FAILED = 412
 RESUME = 308
 _UNAUTHORIZED = 401
 _NO_SUCH_OBJECT = "no such object"
+
+
+class Body:
+    """A body in pieces, which can be sent once.
+
+    aiohttp repeats a PUT by itself when the connection is lost: the answer to the second one would
+    be that the session is over, and hide that the first one may have succeeded.
+    """
+
+    def __init__(self, pieces: AsyncIterator[bytes | memoryview]) -> None:
+        self._pieces: AsyncIterator[bytes | memoryview] | None = pieces
+        self._deadline: asyncio.Timeout | None = None
+        self._patience = 0.0
+        self.failure: Exception | None = None
+        """What the pieces themselves failed with."""
+
+    def moves_within(self, deadline: asyncio.Timeout, patience: float) -> None:
+        """Put the deadline off by so many seconds with each piece that is asked for.
+
+        aiohttp's own time-out for an answer begins when the last piece is on its way: without
+        this a server that takes no more would hold a put up until the sink's deadline.
+        """
+        self._deadline, self._patience = deadline, patience
+
+    def __aiter__(self) -> AsyncIterator[bytes | memoryview]:
+        pieces, self._pieces = self._pieces, None
+        if pieces is None:
+            raise ConnectionResetError("the connection was lost")
+        return self._watched(pieces)
+
+    async def _watched(
+        self, pieces: AsyncIterator[bytes | memoryview]
+    ) -> AsyncIterator[bytes | memoryview]:
+        try:
+            async for piece in pieces:
+                if self._deadline is not None:
+                    self._deadline.reschedule(asyncio.get_running_loop().time() + self._patience)
+                yield piece
+        except Exception as error:
+            self.failure = error
+            raise
+
+
+class _Response(aiohttp.ClientResponse):
+    """A response whose connection is reset when the request fails or is cancelled.
+
+    aiohttp would let it send first what is buffered for a peer that may never take it, and leave
+    the socket open until then.
+    """
+
+    def close(self) -> None:
+        connection = self.connection
+        if connection is not None and connection.transport is not None:
+            connection.transport.abort()
+        super().close()
 
 
 class Api:
@@ -54,6 +109,7 @@ class Api:
             },
             skip_auto_headers=("Content-Type",),
             auto_decompress=False,
+            response_class=_Response,
         )
 
     def object_url(self, name: str, **query: str) -> str:
@@ -75,7 +131,7 @@ class Api:
         label: str,
         *,
         headers: Mapping[str, str] | None = None,
-        data: Body | None = None,
+        data: bytes | Body | None = None,
         authorize: bool = True,
     ) -> Answer:
         """Make a request and return its answer, whatever its status.
@@ -99,7 +155,7 @@ class Api:
         label: str,
         *,
         headers: Mapping[str, str] | None = None,
-        data: Body | None = None,
+        data: bytes | Body | None = None,
         authorize: bool = True,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Make a request and hand out the response, its body still to come.
@@ -108,13 +164,16 @@ class Api:
         """
         proof = await self._identity.headers(label) if authorize else {}
         try:
-            response = await self._session.request(
-                method,
-                URL(url, encoded=True),
-                headers={**proof, **(headers or {})},
-                data=data,
-                allow_redirects=False,
-            )
+            async with asyncio.timeout(None) as deadline:
+                if isinstance(data, Body):
+                    data.moves_within(deadline, self._settings.read_timeout)
+                response = await self._session.request(
+                    method,
+                    URL(url, encoded=True),
+                    headers={**proof, **(headers or {})},
+                    data=data,
+                    allow_redirects=False,
+                )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise from_transport(error, label) from error
         async with response:

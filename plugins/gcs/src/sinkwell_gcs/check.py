@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sinkwell.contract import Blob, Finding, IfPresent, SinkError
 from sinkwell_gcs.api import OK
-from sinkwell_gcs.errors import ForbiddenError, refused
+from sinkwell_gcs.errors import AnswerLostError, ForbiddenError, refused
 from sinkwell_gcs.payload import Digests, Hashing
 from sinkwell_gcs.store import Store, is_taken
 
@@ -48,8 +48,8 @@ class Check:
             if store.settings.if_present is IfPresent.REPLACE:
                 yield await probe.replaced()
         except BaseException:
-            # Also where the put seems to have failed: its answer may be all that was lost.
-            store.background.start(store.delete(name, label))
+            if probe.is_left:
+                store.background.start(store.delete(name, label))
             raise
         yield await self._removed(name, label, key)
 
@@ -71,6 +71,8 @@ class _Probe:
     """One small object that is put with all that a file's put has."""
 
     def __init__(self, store: Store, name: str, label: str) -> None:
+        self.is_left = False
+        """Whether it is there, or may be: an answer may be all that was lost."""
         self._store = store
         self._name = name
         self._label = label
@@ -82,12 +84,19 @@ class _Probe:
     async def put(self) -> Finding:
         """Create it. That it is there from an earlier check is as good: the put was let in."""
         upload = self._store.upload(self._blob, self._name, self._label, IfPresent.REFUSE)
-        answer = await upload.at_once(_PAYLOAD, self._digests)
+        self.is_left = True
+        try:
+            answer = await upload.at_once(_PAYLOAD, self._digests)
+            if answer.status != OK and not is_taken(answer):
+                raise refused(answer, self._label)
+        except AnswerLostError:
+            raise
+        except SinkError:
+            self.is_left = False
+            raise
         where = f"gs://{self._store.settings.bucket}/{self._name}"
         if is_taken(answer):
             return Finding("ok", f"{where} would be put; it is there from an earlier check")
-        if answer.status != OK:
-            raise refused(answer, self._label)
         await self._store.verified(answer, upload, self._name, self._label)
         return Finding("ok", f"{where} was put; its crc32c is that of what was sent")
 

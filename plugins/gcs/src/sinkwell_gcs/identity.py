@@ -9,6 +9,7 @@ from typing import Any
 
 import google.auth
 import requests
+from google.api_core import exceptions as api
 from google.auth import aws, identity_pool
 from google.auth import exceptions as auth
 from google.auth.credentials import (
@@ -24,10 +25,11 @@ from google.oauth2 import service_account
 
 from sinkwell.contract import Secret, SinkError, UnusableError
 from sinkwell.contract.sink import RunBlocking
-from sinkwell_gcs.errors import from_google
+from sinkwell_gcs.exceptions import from_google
 from sinkwell_gcs.settings import GcsSettings
 
 _SCOPES = ("https://www.googleapis.com/auth/devstorage.read_write",)
+_TROUBLE = (auth.GoogleAuthError, api.GoogleAPIError, requests.RequestException, ValueError)
 _AWS = "urn:ietf:params:aws:token-type:aws4_request"
 
 
@@ -66,7 +68,7 @@ class Identity:
         label = f"sink {name!r}: finding credentials"
         try:
             credentials = await run_blocking(_found, settings, label, Request(session))
-        except (auth.GoogleAuthError, requests.RequestException) as error:
+        except _TROUBLE as error:
             raise UnusableError(str(from_google(error, label))) from error
         return cls(credentials, session, settings, run_blocking)
 
@@ -162,7 +164,7 @@ class Identity:
     async def _do(self, label: str, function: Callable[..., Any], *args: object) -> Any:
         try:
             return await self._run_blocking(function, *args)
-        except (auth.GoogleAuthError, requests.RequestException, ValueError) as error:
+        except _TROUBLE as error:
             raise from_google(error, label) from error
 
 
@@ -215,6 +217,8 @@ def _user(info: dict[str, Any]) -> Credentials:
     return made
 
 
+# Each kind by name: google-auth has no reader of any kind left that it does not warn of, as one
+# should know what one lets in. Sources that run a program are not among them.
 _MAKERS: dict[str, Callable[[dict[str, Any]], Credentials]] = {
     "service_account": _service_account,
     "external_account": _external,

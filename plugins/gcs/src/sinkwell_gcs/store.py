@@ -25,7 +25,8 @@ from sinkwell.contract import (
 )
 from sinkwell_gcs.api import OK, PRECONDITION_FAILED, Api
 from sinkwell_gcs.background import Background
-from sinkwell_gcs.errors import Answer, AnswerLostError, ForbiddenError, from_transport, refused
+from sinkwell_gcs.errors import Answer, AnswerLostError, ForbiddenError, refused
+from sinkwell_gcs.exceptions import from_transport
 from sinkwell_gcs.identity import Identity
 from sinkwell_gcs.names import object_name, shown
 from sinkwell_gcs.payload import WRITE, Digests, digest, load
@@ -241,7 +242,7 @@ def _found(answer: Answer, label: str) -> Found:
     try:
         found = msgspec.json.decode(answer.body, type=Found)
         int(found.size)
-    except (msgspec.DecodeError, ValueError) as error:
+    except ValueError as error:  # msgspec's errors, bad UTF-8 and a size that is no number
         raise AnswerLostError(
             f"{label} failed: the answer is not Cloud Storage's. It is tried again; if it stays, "
             f"look at the sink's endpoint and at proxies on the way."

@@ -8,9 +8,11 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 
+from yarl import URL
+
 from sinkwell.contract import Blob, TransientError
 from sinkwell.contract.sink import RunBlocking
-from sinkwell_gcs.api import OK, RESUME, Api
+from sinkwell_gcs.api import OK, RESUME, Api, Body
 from sinkwell_gcs.background import Background
 from sinkwell_gcs.errors import Answer
 from sinkwell_gcs.payload import WRITE, Digests, Reading, agreed
@@ -69,7 +71,7 @@ class Upload:
                 "Content-Type": f"multipart/related; boundary={boundary}",
                 "Content-Length": str(len(head) + len(payload) + len(tail)),
             },
-            data=_Once(_slices(payload, head, tail)),
+            data=Body(_slices(payload, head, tail)),
         )
 
     async def piecewise(self, run_blocking: RunBlocking, background: Background) -> Answer:
@@ -121,7 +123,7 @@ class Upload:
     def _session_of(self, began: Answer) -> str:
         session = began.headers.get("Location", "")
         scheme = self._settings.endpoint.partition("://")[0]
-        if not session.startswith(f"{scheme}://"):
+        if not _is_address(session, scheme):
             raise TransientError(
                 f"{self._label} failed: the answer names no {scheme} address to send to. It is "
                 f"tried again; if it stays, look at the sink's endpoint."
@@ -132,7 +134,7 @@ class Upload:
         reading = Reading(self._blob, self._label, run_blocking)
         size = self._blob.size
         most = (size - 1) // _UNIT * _UNIT
-        body = _Once(reading.pieces(most))
+        body = Body(reading.pieces(most))
         try:
             answer = await self._put(session, 0, most, body)
         except TransientError:
@@ -147,11 +149,11 @@ class Upload:
             )
         rest = await reading.next(size - most)
         self.digests = agreed(reading.hashing, self._blob, self._label)
-        last = _Once(_slices(rest))
+        last = Body(_slices(rest))
         return await self._put(session, most, size - most, last, crc32c=self.digests.crc32c)
 
     async def _put(
-        self, session: str, start: int, size: int, data: "_Once", crc32c: str | None = None
+        self, session: str, start: int, size: int, data: Body, crc32c: str | None = None
     ) -> Answer:
         headers = {
             "Content-Length": str(size),
@@ -171,32 +173,13 @@ class Upload:
         )
 
 
-class _Once:
-    """A body that can be sent once.
-
-    aiohttp repeats a PUT by itself when the connection is lost: the answer to the second one would
-    be that the session is over, and hide that the first one may have succeeded.
-    """
-
-    def __init__(self, pieces: AsyncIterator[bytes | memoryview]) -> None:
-        self._pieces: AsyncIterator[bytes | memoryview] | None = pieces
-        self.failure: Exception | None = None
-
-    def __aiter__(self) -> AsyncIterator[bytes | memoryview]:
-        pieces, self._pieces = self._pieces, None
-        if pieces is None:
-            raise ConnectionResetError("the connection was lost")
-        return self._remember(pieces)
-
-    async def _remember(
-        self, pieces: AsyncIterator[bytes | memoryview]
-    ) -> AsyncIterator[bytes | memoryview]:
-        try:
-            async for piece in pieces:
-                yield piece
-        except Exception as error:
-            self.failure = error
-            raise
+def _is_address(text: str, scheme: str) -> bool:
+    try:
+        url = URL(text, encoded=True)
+        host = url.host_port_subcomponent  # not before this is the port looked at
+    except ValueError:
+        return False
+    return url.scheme == scheme and host is not None
 
 
 async def _slices(
