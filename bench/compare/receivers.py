@@ -56,7 +56,7 @@ class Start:
             "BENCH_SECRET": SECRET,
             "NODE_ENV": "production",
             "NODE_EXTRA_CA_CERTS": str(self.target.ca),
-            "PYTHONPATH": str(PINNED) + ":/tmp/protoplug",
+            "PYTHONPATH": str(PINNED),
         }
 
 
