@@ -5,6 +5,7 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 # Programs that the tests need and pip cannot bring, and their packages; installed where this user may.
 SYSTEM_TOOLS := strace:strace eatmydata:eatmydata /usr/lib/openssh/sftp-server:openssh-sftp-server
+BENCH_TOOLS := nginx:nginx-light /usr/lib/nginx/modules/ngx_http_lua_module.so:libnginx-mod-http-lua npm:npm
 
 BIN := .venv/bin
 UV := .tools/bin/uv
@@ -15,11 +16,11 @@ export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help run test check bench soak docs setup system-tools
+.PHONY: help run test check bench bench-receive soak docs setup system-tools bench-tools
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@awk -F ': .*## ' '/^[a-z]+: .*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ': .*## ' '/^[a-z-]+: .*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(READY) ## Start Sinkwell on ./sinkwell-data (ARGS="--port 9000" is passed on)
 	@$(BIN)/sinkwell serve $(ARGS)
@@ -31,7 +32,10 @@ check: $(READY) ## Lint, format, types, direction of imports, dependencies
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy && $(BIN)/lint-imports
 	@for member in core plugins/* examples/*; do (cd $$member && $(CURDIR)/$(BIN)/deptry src -i DEP002) || exit 1; done
 
-bench: $(READY) ## Measure what a callback costs on this machine
+bench: $(READY) bench-tools ## Compare with what one would write oneself (ARGS=--quick; ARGS=--publish)
+	@$(BIN)/python -m bench.compare $(ARGS)
+
+bench-receive: $(READY) ## Measure what receiving costs, step by step
 	@$(BIN)/python bench/receive.py $(ARGS)
 
 soak: $(READY) system-tools ## Run the large amounts of the fault and property tests: hours
@@ -51,7 +55,7 @@ setup: $(READY) ## Make .venv/ with all that is needed
 $(READY): .tools/uv-$(UV_VERSION) uv.lock pyproject.toml VERSION $(wildcard core/pyproject.toml plugins/*/pyproject.toml examples/*/pyproject.toml)
 	@$(UV) sync --frozen --quiet --python .tools/bin/python && touch $@
 
-system-tools:
-	@missing=$$(for tool in $(SYSTEM_TOOLS); do command -v $${tool%:*} >/dev/null || echo $${tool#*:}; done); \
+system-tools bench-tools:
+	@missing=$$(for tool in $(if $(filter bench-tools,$@),$(BENCH_TOOLS),$(SYSTEM_TOOLS)); do command -v $${tool%:*} >/dev/null || [ -e $${tool%:*} ] || echo $${tool#*:}; done); \
 	[ -z "$$missing" ] || { [ "$$(id -u)" = 0 ] && command -v apt-get && apt-get -qq update && apt-get -qq install -y $$missing; } >/dev/null 2>&1 \
-	|| echo "not here and not installed:" $$missing "- tests that need them are skipped" >&2
+	|| echo "not here and not installed:" $$missing "- what needs them is left out" >&2

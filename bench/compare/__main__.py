@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import shutil
 import signal
 import subprocess
@@ -25,13 +26,14 @@ from bench.compare.measure import Round, Running, measure, measure_large
 from bench.compare.processes import free_port, running
 from bench.compare.put_alone import IN_FLIGHT, make_files, measure_puts
 from bench.compare.receivers import RECEIVERS, Receiver, Start
-from bench.compare.report import tables
+from bench.compare.report import publish, tables
 from bench.compare.results import CROWD, SLOW_MS, Results, Setting
 from bench.compare.storage import NullStorage, Scenario, null_storage
 from bench.compare.verify import keeping_storage, verify
 
 CLIENTS = (16, CROWD)
 ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 
 
 class Run:
@@ -127,7 +129,7 @@ def facts(options: argparse.Namespace) -> dict[str, str]:
     disk = ["df", "--output=fstype", str(options.cache)]
     filesystem = subprocess.run(disk, check=True, capture_output=True, text=True).stdout.split()[-1]
     return {
-        "command": "make bench" + (' ARGS="--quick"' if options.quick else ""),
+        "command": "make bench" + (f' ARGS="{shlex.join(sys.argv[1:])}"' if sys.argv[1:] else ""),
         "cores": str(len(os.sched_getaffinity(0))),
         "memory": f"{memory / 1e9:.0f} GB",
         "system": f"Linux {platform.release()}, {platform.machine()}, Python "
@@ -149,6 +151,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=200_000, help="bytes a file (%(default)s)")
     parser.add_argument("--large", type=int, help="bytes of the large file (10⁹; 2·10⁸)")
     parser.add_argument("--cache", type=Path, default=ROOT / ".cache" / "bench")
+    parser.add_argument("--publish", action="store_true", help="put the results into docs/ too")
     parser.add_argument("--out", type=Path, help="where results go (the cache, results)")
     options = parser.parse_args()
     quick = options.quick
@@ -204,6 +207,9 @@ def main() -> None:
     (options.out / "benchmarks.json").write_text(json.dumps(results.as_json(), indent=1) + "\n")
     (options.out / "benchmarks.svg").write_text(chart(results))
     print(f"\n{text}\n\nin {options.out}: benchmarks.json, benchmarks.svg")
+    if options.publish:
+        publish(DOCS, text, chart(results))
+        print(f"and in {DOCS}: benchmarks.md, benchmarks.svg")
 
 
 def _interrupt(*_: object) -> NoReturn:

@@ -1,8 +1,12 @@
 """Results as tables: for the eye on a terminal, and valid Markdown as they are."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from bench.compare.results import NAMES, Results, aims
+
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+"""What a run writes of ``benchmarks.md`` stands between these."""
 
 Row = Sequence[str]
 
@@ -15,8 +19,22 @@ def tables(results: Results) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def publish(docs: Path, text: str, picture: str) -> None:
+    """Put tables and chart into the documentation, in the place of those of an earlier run.
+
+    Raises ``ValueError`` where the page has no place for them.
+    """
+    page = docs / "benchmarks.md"
+    before, begin, rest = page.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{page} lacks {BEGIN} or {END}")
+    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+    (docs / "benchmarks.svg").write_text(picture)
+
+
 def _conditions(results: Results) -> str:
-    return "\n".join(f"{name}: {value}" for name, value in results.facts.items())
+    return _table([["", ""], *([name, str(value)] for name, value in results.facts.items())])
 
 
 def _side_by_side(results: Results) -> str:
@@ -36,7 +54,7 @@ def _side_by_side(results: Results) -> str:
             for name, m in results.medians(setting).items()
         ]
         head = ["", "callbacks/s", "CPU ms", "p50 ms", "p99 ms", "peak MB", "drained s", "requests"]
-        parts.append(f"Storage over {setting}\n\n{_table([head, *rows])}")
+        parts.append(f"### Storage over {setting}\n\n{_table([head, *rows])}")
     return "\n\n".join(parts)
 
 
@@ -51,7 +69,7 @@ def _large(results: Results) -> str:
         ]
         for name, x in results.large.items()
     ]
-    return f"Memory for one file of {results.facts['large file']}\n\n{_table([head, *rows])}"
+    return f"### Memory for one file of {results.facts['large file']}\n\n{_table([head, *rows])}"
 
 
 def _puts(results: Results) -> str:
@@ -61,7 +79,7 @@ def _puts(results: Results) -> str:
         boto3 = sum(cost.boto3 for cost in costs) / len(costs)
         sinkwell = sum(cost.sinkwell for cost in costs) / len(costs)
         rows.append([how, f"{boto3:.2f}", f"{sinkwell:.2f}", f"{sinkwell / boto3:.2f}"])
-    return f"The put alone\n\n{_table([head, *rows])}"
+    return f"### The put alone\n\n{_table([head, *rows])}"
 
 
 def _aims(results: Results) -> str:
@@ -72,7 +90,7 @@ def _aims(results: Results) -> str:
         found = f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
         sign = "≥" if aim.at_least else "≤"
         rows.append([aim.text, f"{sign} {aim.limit:.3g}", found if aim.found else "", aim.verdict])
-    return f"Aims\n\n{_table([head, *rows])}"
+    return f"### Aims\n\n{_table([head, *rows])}"
 
 
 def _table(rows: Sequence[Row]) -> str:

@@ -31,7 +31,7 @@ Function = Callable[[Connection, Sequence[A]], Sequence[R]]
 """Carries out commands of one kind within a transaction; one result for each argument."""
 
 _MOST_TOGETHER = 512
-_GATHERING = 0.004
+_GATHERING = 0.010
 """How long, in seconds, a commit waits for company when the one before had some: PostgreSQL's
 ``commit_delay`` and ``commit_siblings``. A commit costs as much as the work of several callbacks,
 and a sender that is alone never waits."""
