@@ -65,7 +65,6 @@ class StubContract(S3Contract):
     def destination(self, stub: S3Stub, bucket: str) -> Destination:
         return StubDestination(stub, bucket)
 
-
     @in_loop
     async def test_memory_stays_flat(self) -> None:
         """A file of 64 MB is never held in memory as a whole."""

@@ -71,7 +71,9 @@ def opened(section: dict[str, object]) -> Opener:
             ) -> Awaitable[T]:
                 return asyncio.wrap_future(executor.submit(work, *args, **kwargs))
 
-            sink = await SFTP.open(settings_of(changed), SinkContext("archive", run_blocking, Path()))
+            sink = await SFTP.open(
+                settings_of(changed), SinkContext("archive", run_blocking, Path())
+            )
             try:
                 yield sink
             finally:
