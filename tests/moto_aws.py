@@ -4,7 +4,7 @@ import json
 import secrets
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,6 @@ from instances import free_port
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
-    from mypy_boto3_s3 import S3Client
 
 REGION = "eu-central-1"
 
@@ -36,10 +35,9 @@ class Aws:
     url: str
 
     @property
-    def s3(self) -> "S3Client":
+    def s3(self) -> Any:
         """A client of S3 that stands apart from all code under test."""
-        client: S3Client = self._client("s3")
-        return client
+        return self._client("s3")
 
     @property
     def iam(self) -> "IAMClient":
@@ -53,11 +51,11 @@ class Aws:
         self.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
         return name
 
-    def user(self, *statements: dict[str, object]) -> Key:
+    def user(self, *statements: Mapping[str, object]) -> Key:
         """Make a user who may do what the statements say, and return a key of it."""
         return self.user_with({"Version": "2012-10-17", "Statement": statements})
 
-    def user_with(self, policy: dict[str, object]) -> Key:
+    def user_with(self, policy: Mapping[str, object]) -> Key:
         """Make a user with a policy and return a key of it."""
         name = f"sinkwell-{secrets.token_hex(6)}"
         self.iam.create_user(UserName=name)

@@ -66,7 +66,7 @@ class StubContract(S3Contract):
         return StubDestination(stub, bucket)
 
     @in_loop
-    async def test_memory_stays_flat(self) -> None:
+    async def test_memory_stays_flat(self) -> None:  # type: ignore[override]  # asks for no bench
         """A file of 64 MB is never held in memory as a whole."""
         not_shown("the stub keeps in this process what it is sent; the real stores show it")
 
@@ -121,12 +121,12 @@ class RcloneContract(ServerContract):
         return rclone
 
     @in_loop
-    async def test_longest_keys(self) -> None:
+    async def test_longest_keys(self) -> None:  # type: ignore[override]  # asks for no bench
         """Keys of 900 bytes, in segments of 120 bytes or in 32 of them, arrive as they are."""
         not_shown("rclone does not answer any more once a key has 32 segments")
 
     @in_loop
-    async def test_prefixes(self) -> None:
+    async def test_prefixes(self) -> None:  # type: ignore[override]  # asks for no bench
         """An object and one below its key are both kept, or the second is a RejectedError."""
         not_shown("rclone answers 500, which is no refusal, where a file is in the way of a folder")
 
