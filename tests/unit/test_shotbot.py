@@ -184,6 +184,7 @@ def test_a_callback_without_its_file_is_refused() -> None:
 def test_the_file_is_found_among_other_parts() -> None:
     other = Part(field="preview", filename="p.png", content_type="image/png", size=3)
     (file,) = source().parse(message(other, FILE)).files
+    assert isinstance(file, PartFile)
     assert file.part is FILE
 
 

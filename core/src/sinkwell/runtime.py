@@ -1,7 +1,7 @@
 """The one place where everything is wired."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -17,13 +17,16 @@ from litestar.types import ASGIApp
 from sinkwell import notifiers, sources
 from sinkwell.bus.relay import Listener, Relay
 from sinkwell.clock import Clock
-from sinkwell.contract import NotifierContext, Sink, SinkContext, SourceContext
+from sinkwell.contract import FetchSettings, NotifierContext, Sink, SinkContext, SourceContext
 from sinkwell.control import LEDGER_NAME
 from sinkwell.delivery.dispatch import Dispatch
 from sinkwell.delivery.plan import Planner
 from sinkwell.delivery.schedule import RetryPolicy
 from sinkwell.delivery.worker import SinkPlan, SinkWorker
 from sinkwell.intake.admission import Admission
+from sinkwell.intake.fetch_worker import FetchPlan, FetchRooms, FetchWorker
+from sinkwell.intake.fetcher import Fetcher, fetch_limits
+from sinkwell.intake.guard import FetchRules
 from sinkwell.intake.keeper import SpoolKeeper
 from sinkwell.intake.limits import IntakeLimits
 from sinkwell.intake.reading import OpenSource
@@ -136,6 +139,8 @@ async def running(settings: Settings, registry: Registry) -> AsyncIterator[Lites
         }
 
         dispatch = Dispatch(workers)
+        origins = _open_sources(settings, registry)
+        fetchers = _fetch_workers(settings, origins, store, dispatch)
         intake = Intake(
             spool=store.spool,
             admission=store.admission,
@@ -145,24 +150,27 @@ async def running(settings: Settings, registry: Registry) -> AsyncIterator[Lites
             clock=store.clock,
             threads=store.threads,
             dispatch=dispatch,
+            wake_fetcher=lambda source: fetchers[source].wake(),
         )
         app = create_app(
             intake=intake,
-            sources=_open_sources(settings, registry),
+            sources=origins,
             ledger=store.ledger,
             admin_token=settings.server.admin_token,
             dispatch=dispatch,
+            fetchers=fetchers,
             unready=store.admission.trouble,
             version=metadata.version("sinkwell"),
         )
         stack.push_async_callback(relay.finish, _RELAY_GRACE)
         stack.push_async_callback(keeper.remove_released)
-        stack.push_async_callback(_finish, workers.values())
+        stack.push_async_callback(_finish, [*workers.values(), *fetchers.values()])
         for name, run in (
             ("relay", relay.run),
             ("spool keeper", keeper.run),
             ("intake", intake.record_late),
             *((f"worker of sink {name}", worker.run) for name, worker in workers.items()),
+            *((f"fetcher of source {name}", each.run) for name, each in fetchers.items()),
         ):
             _keep_running(stack, name, run)
         yield app
@@ -220,6 +228,39 @@ def _open_sources(settings: Settings, registry: Registry) -> dict[str, OpenSourc
     }
 
 
+def _fetch_workers(
+    settings: Settings, origins: Mapping[str, OpenSource], store: Store, dispatch: Dispatch
+) -> dict[str, FetchWorker]:
+    rooms = FetchRooms(
+        queue=store.ledger,
+        spool=store.spool,
+        admission=store.admission,
+        threads=store.threads,
+        planner=store.planner,
+        dispatch=dispatch,
+        clock=store.clock,
+    )
+    return {
+        name: FetchWorker(
+            FetchPlan(name, section.fetch.concurrency, section.fetch.timeout, store.retry),
+            make_fetcher(section.fetch, origins[name], _limits(settings)),
+            rooms,
+        )
+        for name, section in settings.sources.items()
+    }
+
+
+def make_fetcher(settings: FetchSettings, origin: OpenSource, limits: IntakeLimits) -> Fetcher:
+    """Return what fetches the files of one source, as its settings allow."""
+    hosts = origin.source.fetch_hosts if settings.allow_hosts is None else settings.allow_hosts
+    headers = {
+        host: {name: value.reveal() for name, value in each.items()}
+        for host, each in settings.headers.items()
+    }
+    rules = FetchRules.of(hosts, settings.allow_networks)
+    return Fetcher(rules, headers, fetch_limits(limits, settings.timeout))
+
+
 def _listeners(settings: Settings, registry: Registry) -> list[Listener]:
     return [
         Listener(
@@ -238,7 +279,7 @@ def _limits(settings: Settings) -> IntakeLimits:
     return IntakeLimits(**{name: getattr(given, name) for name in given.__struct_fields__})
 
 
-async def _finish(workers: Iterable[SinkWorker]) -> None:
+async def _finish(workers: Iterable[SinkWorker | FetchWorker]) -> None:
     await asyncio.gather(*(worker.finish(WORKERS_GRACE) for worker in workers))
 
 

@@ -8,7 +8,7 @@ COMMANDS = {
     "serve": ("sinkwell.cli.serve", "Receive callbacks and deliver their files."),
     "demo": ("sinkwell.cli.demo", "See it work: a throw-away instance, a few real callbacks."),
     "check": ("sinkwell.cli.check", "Try settings, plugins, disk and every sink."),
-    "files": ("sinkwell.cli.files", "List files."),
+    "files": ("sinkwell.cli.files", "List files, or fetch one again."),
     "deliveries": ("sinkwell.cli.deliveries", "List deliveries, or try one again."),
     "events": ("sinkwell.cli.events", "Show the event log."),
     "keys": ("sinkwell.cli.keys", "Try a key template with values of your own."),

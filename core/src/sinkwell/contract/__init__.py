@@ -21,6 +21,7 @@ from sinkwell.contract.hooks import hookimpl
 from sinkwell.contract.notifier import Notifier, NotifierContext, NotifierType
 from sinkwell.contract.settings import (
     Duration,
+    FetchSettings,
     IfPresent,
     NotifierSettings,
     Secret,
@@ -42,7 +43,11 @@ from sinkwell.contract.sink import (
     Stat,
 )
 from sinkwell.contract.source import (
+    BodyFile,
     Callback,
+    FileReference,
+    InlineFile,
+    LinkedFile,
     Message,
     Part,
     PartFile,
@@ -50,21 +55,27 @@ from sinkwell.contract.source import (
     SourceContext,
     SourceType,
     Transport,
+    decode_json,
 )
 from sinkwell.contract.sync import SharedSync
 
 __all__ = [
     "AuthenticationError",
     "Blob",
+    "BodyFile",
     "Callback",
     "Capability",
     "DeletableSink",
     "Duration",
     "Event",
     "Fact",
+    "FetchSettings",
+    "FileReference",
     "Finding",
     "IfPresent",
+    "InlineFile",
     "KeyLimits",
+    "LinkedFile",
     "MalformedCallbackError",
     "Message",
     "Notifier",
@@ -95,6 +106,7 @@ __all__ = [
     "Transport",
     "UnusableError",
     "content_disposition",
+    "decode_json",
     "hookimpl",
     "metadata_text",
 ]

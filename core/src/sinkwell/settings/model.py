@@ -78,6 +78,10 @@ class IntakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Of one text field."""
     max_fields_size: Size = Size(256 * KIB)
     """Of all text fields together."""
+    max_json_size: Size = Size(MIB)
+    """Of JSON, which is held in memory: a body, or a field of ``transport = "form-json"``."""
+    max_base64_size: Size = Size(32 * MIB)
+    """Likewise of JSON that holds the file itself: ``transport = "base64"``."""
 
     def __post_init__(self) -> None:
         limits = [name for name in self.__struct_fields__ if name != "min_rate"]

@@ -10,6 +10,7 @@ from litestar.types import ASGIApp, ExceptionHandlersMap
 
 from sinkwell.contract import Secret
 from sinkwell.delivery.dispatch import Dispatch
+from sinkwell.intake.fetch_worker import FetchWorker
 from sinkwell.intake.reading import OpenSource
 from sinkwell.intake.receive import Intake
 from sinkwell.ledger.ledger import Ledger
@@ -34,6 +35,7 @@ def create_app(
     ledger: Ledger,
     admin_token: Secret | None,
     dispatch: Dispatch,
+    fetchers: Mapping[str, FetchWorker],
     unready: Callable[[], str | None],
     version: str,
 ) -> Litestar:
@@ -58,7 +60,7 @@ def create_app(
             callback_handler(intake, sources),
             healthz,
             readyz,
-            api_router(ledger, dispatch.wake, guard),
+            api_router(ledger, dispatch.wake, fetchers, guard),
             overview_page(
                 ledger,
                 guard,
@@ -82,7 +84,7 @@ def create_offline_app(ledger: Ledger) -> ASGIApp:
     """Return the API alone, open to its caller: for commands that find no instance running."""
     return through_control_socket(
         Litestar(
-            route_handlers=[api_router(ledger, lambda _: None, api_guard(None))],
+            route_handlers=[api_router(ledger, lambda _: None, {}, api_guard(None))],
             exception_handlers=_EXCEPTION_HANDLERS,
             openapi_config=None,
             logging_config=None,

@@ -63,7 +63,11 @@ def callback_handler(intake: Intake, sources: Mapping[str, OpenSource]) -> asgi:
 
         body = _Body(receive)
         recorded = await intake.receive(origin, header_values(scope["headers"]), body.next_chunk)
-        await _answer(send, 200, msgspec.json.encode({"callback_id": recorded.callback_id}))
+        await _answer(
+            send,
+            origin.source.success_code,
+            msgspec.json.encode({"callback_id": recorded.callback_id}),
+        )
 
     return receive_callback
 
