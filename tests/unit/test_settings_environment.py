@@ -55,7 +55,7 @@ def test_a_name_with_an_underscore_is_found_before_one_with_a_dash(tmp_path: Pat
 
 
 def test_a_nested_section_is_reached(tmp_path: Path) -> None:
-    prefix = "SINKWELL_SOURCES__FRONT_DOOR__FETCH"
+    prefix = "SINKWELL_SOURCES__FRONT_DOOR__SHUTTER"
     environ = {f"{prefix}__ALLOW_HOSTS": '["h"]', f"{prefix}__HEADERS__ACCEPT": "1"}
     camera = load_text(tmp_path, TEXT, environ).sources["front-door"]
     assert isinstance(camera, CameraSettings)
@@ -149,7 +149,7 @@ def test_an_error_inside_a_value_that_replaces_a_section_names_the_variable(
     tmp_path: Path,
 ) -> None:
     text = '[sources.cam]\ntype = "camera"\n[sources.cam.shutter]\nallow_hosts = ["h"]'
-    variable = "SINKWELL_SOURCES__CAM__FETCH"
+    variable = "SINKWELL_SOURCES__CAM__SHUTTER"
     (problem,) = problems(tmp_path, text, {variable: '{ allow_hosts = ["a", 3] }'})
     assert problem == (
         f"environment variable {variable}: "

@@ -15,6 +15,7 @@ from sinkwell.contract import (
     MalformedCallbackError,
     Message,
     Part,
+    PartFile,
     Secret,
     SourceContext,
 )
