@@ -11,6 +11,7 @@ COMMANDS = {
     "files": ("sinkwell.cli.files", "List files, or fetch one again."),
     "deliveries": ("sinkwell.cli.deliveries", "List deliveries, or try one again."),
     "events": ("sinkwell.cli.events", "Show the event log."),
+    "sources": ("sinkwell.cli.sources", "List presets, or try a callback without storing it."),
     "keys": ("sinkwell.cli.keys", "Try a key template with values of your own."),
     "plugins": ("sinkwell.cli.plugins", "List plugins, or begin one of your own."),
     "ledger": ("sinkwell.cli.ledger", "Rebuild the ledger from the spool."),

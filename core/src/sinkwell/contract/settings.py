@@ -10,6 +10,7 @@ import hmac
 import ipaddress
 import math
 import re
+from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
@@ -107,6 +108,10 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Name of the source type."""
     fetch: FetchSettings = FetchSettings()
     """How files are fetched that callbacks point to."""
+
+    def doubts(self) -> Sequence[str]:
+        """Say what is allowed, but better done otherwise: it is warned of."""
+        return ()
 
 
 class SinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

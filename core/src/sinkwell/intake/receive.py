@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
+import msgspec
 import structlog
 
 from sinkwell.clock import Clock
@@ -142,8 +143,11 @@ class Intake:
         brought = [(reference, self._incoming(reference, body)) for reference in callback.files]
         # All before any is finished: what is finished stays.
         self._admission.write(room, sum(incoming.pending_size for _, incoming in brought))
-        for reference, incoming in brought:
+        for number, (reference, incoming) in enumerate(brought, 1):
             draft = _manifest(origin, callback, callback_id, received_at, reference, incoming)
+            if number > 1:  # each has an id of its own, as keys are made of them
+                provider_id = f"{callback.provider_id}-{number}"
+                draft = msgspec.structs.replace(draft, provider_id=provider_id)
             manifest = await self._on_disk(incoming.writer.finish, incoming.drain(), draft)
             self._admission.keep(room, manifest.size)
             files.append((manifest, plan_deliveries(self._planner, manifest)))

@@ -26,6 +26,7 @@ from sinkwell.settings.places import KeyPath
 from sinkwell.settings.problems import Report, section_title, suggestion
 from sinkwell.settings.references import References
 from sinkwell.settings.rules import (
+    check_doubts,
     check_durability,
     check_events,
     check_exposure,
@@ -126,6 +127,7 @@ class _Loader:
         sources, sinks = self._names("sources"), self._names("sinks")
         check_routes(self._report, sections["routes"], sources, sinks)
         check_events(self._report, sections["notifiers"])
+        check_doubts(self._report, sections["sources"])
         if sections.get("time_zone") is not None:
             check_time_zone(self._report, sections["time_zone"])
         named = sections["sources"], sections["sinks"], sections["routes"]

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from sinkwell.contract.events import FACTS
-from sinkwell.contract.settings import NotifierSettings
+from sinkwell.contract.settings import NotifierSettings, SourceSettings
 from sinkwell.settings.model import LedgerSettings, Route, ServerSettings
 from sinkwell.settings.places import KeyPath
-from sinkwell.settings.problems import Report, key_title, suggestion
+from sinkwell.settings.problems import Report, key_title, section_title, suggestion
 
 
 def check_exposure(report: Report, server: ServerSettings) -> None:
@@ -29,6 +29,13 @@ def check_durability(report: Report, ledger: LedgerSettings) -> None:
             "the ledger is not durable: a power cut loses callbacks that were answered",
             'remove the line, or write synchronous = "full"',
         )
+
+
+def check_doubts(report: Report, sources: Mapping[str, SourceSettings]) -> None:
+    """Warn of what a source type itself finds doubtful."""
+    for name, section in sources.items():
+        for doubt in section.doubts():
+            report.warn(("sources", name), f"{section_title(('sources', name))}: {doubt}")
 
 
 def check_routes(

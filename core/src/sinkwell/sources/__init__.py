@@ -6,9 +6,10 @@ from sinkwell.contract import hookimpl
 from sinkwell.contract.source import AnySourceType
 from sinkwell.sources.screenshotcenter import SCREENSHOTCENTER
 from sinkwell.sources.shotbot import SHOTBOT
+from sinkwell.sources.webhook import WEBHOOK
 
 
 @hookimpl
 def sinkwell_sources() -> Iterable[AnySourceType]:
     """Return the built-in source types."""
-    return [SHOTBOT, SCREENSHOTCENTER]
+    return [SHOTBOT, SCREENSHOTCENTER, WEBHOOK]

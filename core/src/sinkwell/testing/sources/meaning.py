@@ -111,7 +111,7 @@ class SourceMeaning(SourceKit):
     def test_mutated_messages_break_nothing(self, core: Core, provider: Provider) -> None:
         """None of 5,000 mutated messages raises anything but a refusal."""
         believed = 0
-        for what, mutant, chunks in mutants(provider, first_secret(provider)):
+        for what, mutant, chunks in mutants(provider, first_secret(provider), self.mutations):
             with capture_logs():
                 try:
                     found = core.take(mutant, chunks=chunks)
