@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import rich_click as click
+import structlog
 from rich.markup import escape
 
 from sinkwell.cli.common import EXIT_FAILED, EXIT_USAGE, fail, load_settings, settings_options
@@ -83,6 +84,7 @@ def try_callback(
     from sinkwell.intake.refusals import Refusal
 
     source = _opened(name, config, data_dir)
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     headers = dict(_header(each) for each in given)
     content = sys.stdin.buffer.read() if str(body) == "-" else body.read_bytes()
     try:
