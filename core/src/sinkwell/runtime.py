@@ -32,6 +32,7 @@ from sinkwell.intake.limits import IntakeLimits
 from sinkwell.intake.reading import OpenSource
 from sinkwell.intake.receive import Intake
 from sinkwell.intake.reconcile import Reconciled, reconcile
+from sinkwell.intake.rerouting import reroute
 from sinkwell.intake.spool import Spool
 from sinkwell.ledger.closing import Retention
 from sinkwell.ledger.database import Ownership
@@ -73,7 +74,9 @@ class Store:
     async def reconcile(self) -> Reconciled:
         """Bring spool and ledger together, as every start must."""
         await self.ledger.take_over(self.retry.longest_wait)
-        return await reconcile(self.spool, self.ledger, self.planner, self.admission, self.threads)
+        found = await reconcile(self.spool, self.ledger, self.planner, self.admission, self.threads)
+        await reroute(self.spool, self.ledger, self.planner, self.threads)
+        return found
 
 
 @asynccontextmanager
@@ -222,7 +225,9 @@ def sink_plan(settings: Settings, registry: Registry, name: str, stack: AsyncExi
 def _open_sources(settings: Settings, registry: Registry) -> dict[str, OpenSource]:
     return {
         name: OpenSource(
-            name, registry.sources[section.type].type.open(section, SourceContext(name=name))
+            name,
+            registry.sources[section.type].type.open(section, SourceContext(name=name)),
+            section.on_mismatch,
         )
         for name, section in settings.sources.items()
     }
@@ -242,7 +247,13 @@ def _fetch_workers(
     )
     return {
         name: FetchWorker(
-            FetchPlan(name, section.fetch.concurrency, section.fetch.timeout, store.retry),
+            FetchPlan(
+                name,
+                section.fetch.concurrency,
+                section.fetch.timeout,
+                store.retry,
+                section.on_mismatch,
+            ),
             make_fetcher(section.fetch, origins[name], _limits(settings)),
             rooms,
         )

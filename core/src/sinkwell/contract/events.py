@@ -89,11 +89,30 @@ class FileAccepted(Fact, frozen=True, kw_only=True):
     sha256: str
     media_type: str
     sinks: tuple[str, ...]
-    """Empty when no route takes the file: it is kept, and delivered nowhere."""
+    """Empty when no route takes the file: ``file.unrouted`` follows."""
+
+
+class FileUnrouted(Fact, frozen=True, kw_only=True):
+    """No route takes the file: it is kept in the spool, and delivered nowhere."""
+
+    TYPE = "file.unrouted"
+    file_id: str
+    source: str
+    provider_id: str
+
+
+class FileRouted(Fact, frozen=True, kw_only=True):
+    """A file that no route took was kept, and one takes it now: its deliveries are planned."""
+
+    TYPE = "file.routed"
+    file_id: str
+    source: str
+    provider_id: str
+    sinks: tuple[str, ...]
 
 
 class FileQuarantined(Fact, frozen=True, kw_only=True):
-    """A file of the spool is not what it was when it was written; it was set aside."""
+    """A file is kept and not delivered: it is not what it should be, in the way that is told."""
 
     TYPE = "file.quarantined"
     file_id: str

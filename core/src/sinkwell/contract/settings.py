@@ -101,6 +101,19 @@ class FetchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
                     raise ValueError(f"headers of {host}: {name!r} is no name of a header")
 
 
+class OnMismatch(Enum):
+    """What becomes of a file that is not what its sender claims, or is cut off."""
+
+    ACCEPT = "accept"
+    """Nothing: it is taken for what it is."""
+    WARN = "warn"
+    """It is delivered with the label ``mismatch``, and the log tells of it."""
+    QUARANTINE = "quarantine"
+    """The spool keeps it, and no sink gets it."""
+    REJECT = "reject"
+    """It is refused, with 422, or not fetched."""
+
+
 class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The keys that every ``[sources.NAME]`` section has."""
 
@@ -108,6 +121,8 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Name of the source type."""
     fetch: FetchSettings = FetchSettings()
     """How files are fetched that callbacks point to."""
+    on_mismatch: OnMismatch = OnMismatch.WARN
+    """What becomes of a file that is not what its sender claims, or is cut off."""
 
     def doubts(self) -> Sequence[str]:
         """Say what is allowed, but better done otherwise: it is warned of."""

@@ -16,19 +16,19 @@ import structlog
 
 from sinkwell.calls import to_its_end, within
 from sinkwell.clock import Clock
-from sinkwell.contract import Part, RejectedError, TransientError
+from sinkwell.contract import OnMismatch, Part, RejectedError, TransientError
 from sinkwell.delivery.dispatch import Dispatch
 from sinkwell.delivery.model import Attempt, Outcome
 from sinkwell.delivery.plan import Planner
 from sinkwell.delivery.schedule import RetryPolicy
 from sinkwell.intake.admission import Admission, Room
-from sinkwell.intake.durable import leased_file, plan_deliveries
+from sinkwell.intake.durable import judged, leased_file, plan_deliveries
 from sinkwell.intake.fetcher import Answer, Fetcher
 from sinkwell.intake.fetching import Fetched, FetchLease, FetchQueue, Unfetched, unfetched
 from sinkwell.intake.incoming import WRITE_AT, IncomingFile
 from sinkwell.intake.manifest import DamagedFileError, Manifest, read_manifest
 from sinkwell.intake.refusals import Refusal
-from sinkwell.intake.sniff import kind_of_extension, kind_of_media_type, sniff
+from sinkwell.intake.sniff import kind_of_extension, kind_of_media_type
 from sinkwell.intake.spool import Spool, SpoolWriter
 from sinkwell.outage import LedgerUnavailableError
 from sinkwell.threads import Threads
@@ -40,7 +40,6 @@ _LEASE_MARGIN = 30.0
 _LEDGER_RETRY = 1.0
 _LONGEST_SLEEP = 60.0
 _LETTING_GO = 2.0
-_UNKNOWN_TYPE = "application/octet-stream"
 
 log = structlog.get_logger()
 
@@ -53,6 +52,7 @@ class FetchPlan:
     concurrency: int
     timeout: float
     policy: RetryPolicy
+    on_mismatch: OnMismatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class FetchWorker:
             incoming = IncomingFile(part, writer)
             try:
                 await self._write(answer, incoming, room)
-                draft = completed(reference, incoming, answer)
+                draft = completed(reference, incoming, answer, self._plan.on_mismatch)
                 manifest = await self._on_disk(writer.finish, incoming.drain(), draft)
             finally:
                 if writer.begun:
@@ -254,21 +254,23 @@ class FetchWorker:
                 return
 
 
-def completed(reference: Manifest, incoming: IncomingFile, answer: Answer) -> Manifest:
-    """Return what is to be written with the bytes; what they are is told by themselves first.
+def completed(
+    reference: Manifest, incoming: IncomingFile, answer: Answer, policy: OnMismatch
+) -> Manifest:
+    """Return what is to be written with the bytes.
 
-    Else by the callback's claim, then by the answer's, then by the end of the address.
+    What was claimed is the callback's word, else the answer's, else the end of the address.
     """
-    seen = sniff(incoming.head)
     media_type = reference.media_type or answer.media_type
-    claimed = kind_of_media_type(media_type)
-    extension = reference.extension or (claimed.extension if claimed else answer.url.suffix[1:])
-    if not media_type and (named := kind_of_extension(extension)):
-        media_type = named.media_type
-    return msgspec.structs.replace(
+    named = kind_of_media_type(media_type)
+    extension = reference.extension or (named.extension if named else answer.url.suffix[1:])
+    if not media_type and (known := kind_of_extension(extension)):
+        media_type = known.media_type
+    claimed = msgspec.structs.replace(
         reference,
-        media_type=seen.media_type if seen else media_type or _UNKNOWN_TYPE,
-        extension=seen.extension if seen else extension,
+        media_type=media_type,
+        extension=extension,
         name=incoming.part.filename,
         link=None,
     )
+    return judged(claimed, incoming.content, policy)

@@ -22,7 +22,6 @@ from sinkwell.delivery.schedule import RetryPolicy
 from sinkwell.intake.manifest import Manifest
 from sinkwell.intake.refusals import Refusal
 
-_NO_ROOM_WAIT = 5.0
 _SHORTEST_WAIT = 1.0
 _BEFORE_EXPIRY = 10.0
 
@@ -103,8 +102,8 @@ def unfetched(
         attempt = Attempt(started_at, now, outcome, _told(error, lease, now), 0)
         return Unfetched(lease, provider_id, attempt, attempts, due_at)
 
-    if isinstance(error, Refusal):
-        wait = error.retry_after or _NO_ROOM_WAIT
+    if isinstance(error, Refusal) and error.retry_after is not None:
+        wait = error.retry_after
         return result(Outcome.UNUSABLE, lease.attempts, now + wait)
     attempts = lease.attempts + 1
     if not isinstance(error, TransientError):

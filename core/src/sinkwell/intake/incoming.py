@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from sinkwell.contract import Part
-from sinkwell.intake.sniff import HEAD_SIZE
 from sinkwell.intake.spool import SpoolWriter
+from sinkwell.intake.verify import Content
 
 WRITE_AT = 256 * 1024
 """So much of a file is collected before a thread writes it: smaller files take one hop."""
@@ -18,17 +18,18 @@ class IncomingFile:
         self.writer = writer
         self.pending: list[bytes] = []
         self.pending_size = 0
-        self.size = 0
-        self.head = b""
-        """The first bytes, by which the content is recognised."""
+        self.content = Content()
 
     def take(self, chunk: bytes) -> None:
         """Note the next bytes."""
-        if len(self.head) < HEAD_SIZE:
-            self.head += chunk[: HEAD_SIZE - len(self.head)]
+        self.content.take(chunk)
         self.pending.append(chunk)
         self.pending_size += len(chunk)
-        self.size += len(chunk)
+
+    @property
+    def size(self) -> int:
+        """How many bytes have come."""
+        return self.content.size
 
     def drain(self) -> list[bytes]:
         """Hand over what waits to be written."""

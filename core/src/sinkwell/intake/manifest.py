@@ -50,6 +50,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     extension: str
     name: str | None
     labels: dict[str, str]
+    quarantined: str | None = None
+    """Why it is kept and goes to no sink."""
     link: Link | None = None
     """Set while the file is but a reference: its payload is empty, and its claims are claims."""
 

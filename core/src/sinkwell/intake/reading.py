@@ -12,6 +12,7 @@ from sinkwell.contract import (
     AuthenticationError,
     Callback,
     Message,
+    OnMismatch,
     Source,
     SourceError,
 )
@@ -28,6 +29,7 @@ class OpenSource:
 
     name: str
     source: Source
+    on_mismatch: OnMismatch = OnMismatch.WARN
 
 
 def header_values(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

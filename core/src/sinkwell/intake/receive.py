@@ -26,14 +26,13 @@ from sinkwell.ids import new_id
 from sinkwell.intake.admission import Admission, Room
 from sinkwell.intake.bodies import Body
 from sinkwell.intake.body import ReceiveChunk, paced
-from sinkwell.intake.durable import leased_file, plan_deliveries
+from sinkwell.intake.durable import judged, leased_file, plan_deliveries
 from sinkwell.intake.incoming import WRITE_AT, IncomingFile
 from sinkwell.intake.journal import Acceptance, Journal, Notice, ProviderFailure, Recorded
 from sinkwell.intake.limits import IntakeLimits
 from sinkwell.intake.manifest import Link, Manifest
 from sinkwell.intake.reading import OpenSource, Reading
 from sinkwell.intake.refusals import too_large
-from sinkwell.intake.sniff import sniff
 from sinkwell.intake.spool import Spool, SpoolWriter
 from sinkwell.outage import LedgerUnavailableError
 from sinkwell.threads import Threads
@@ -143,11 +142,14 @@ class Intake:
         brought = [(reference, self._incoming(reference, body)) for reference in callback.files]
         # All before any is finished: what is finished stays.
         self._admission.write(room, sum(incoming.pending_size for _, incoming in brought))
+        drafts = []
         for number, (reference, incoming) in enumerate(brought, 1):
-            draft = _manifest(origin, callback, callback_id, received_at, reference, incoming)
+            draft = _draft(origin, callback, callback_id, received_at, reference, incoming)
             if number > 1:  # each has an id of its own, as keys are made of them
                 provider_id = f"{callback.provider_id}-{number}"
                 draft = msgspec.structs.replace(draft, provider_id=provider_id)
+            drafts.append((draft, incoming))
+        for draft, incoming in drafts:
             manifest = await self._on_disk(incoming.writer.finish, incoming.drain(), draft)
             self._admission.keep(room, manifest.size)
             files.append((manifest, plan_deliveries(self._planner, manifest)))
@@ -238,7 +240,7 @@ class Intake:
                 await self._on_disk(file.writer.discard)
 
 
-def _manifest(
+def _draft(
     origin: OpenSource,
     callback: Callback,
     callback_id: str,
@@ -246,11 +248,10 @@ def _manifest(
     reference: FileReference,
     incoming: IncomingFile,
 ) -> Manifest:
-    seen = sniff(incoming.head)
     link = None
     if isinstance(reference, LinkedFile):
         link = Link(url=reference.url, expires_at=reference.expires_at)
-    return Manifest(
+    draft = Manifest(
         file_id=incoming.writer.file_id,
         callback_id=callback_id,
         source=origin.name,
@@ -260,9 +261,10 @@ def _manifest(
         received_at=received_at,
         size=0,
         sha256="",
-        media_type=seen.media_type if seen else reference.media_type,
-        extension=seen.extension if seen else reference.extension,
+        media_type=reference.media_type,
+        extension=reference.extension,
         name=reference.name if isinstance(reference, BodyFile) else incoming.part.filename,
         labels=dict(callback.labels),
         link=link,
     )
+    return draft if link else judged(draft, incoming.content, origin.on_mismatch)

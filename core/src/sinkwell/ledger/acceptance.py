@@ -16,7 +16,7 @@ from sinkwell.contract.events import (
 from sinkwell.intake.journal import Acceptance, Notice, ProviderFailure, Recorded
 from sinkwell.intake.manifest import Manifest
 from sinkwell.ledger import eventlog, fetches, refetches
-from sinkwell.ledger.rows import accepted, delivery_row
+from sinkwell.ledger.rows import accepted, delivery_row, file_state
 from sinkwell.ledger.schema import callbacks, deliveries, files
 from sinkwell.ledger.schema import fetches as fetches_table
 
@@ -171,8 +171,8 @@ def _add(rows: _Rows, acceptance: Acceptance, spool_id: str, content: str) -> No
             )
             for delivery in planned
         )
-        rows.announced.append(
-            (manifest.file_id, acceptance.received_at, accepted(manifest, planned))
+        rows.announced += (
+            (manifest.file_id, acceptance.received_at, fact) for fact in accepted(manifest, planned)
         )
 
 
@@ -199,7 +199,6 @@ def _callback_row(message: Acceptance | ProviderFailure | Notice, *, content: st
 
 
 def _file_row(manifest: Manifest, spool_id: str, *, routed: bool) -> Row:
-    state = "fetching" if manifest.link else "open" if routed else "unrouted"
     return {
         "id": manifest.file_id,
         "callback_id": manifest.callback_id,
@@ -213,6 +212,6 @@ def _file_row(manifest: Manifest, spool_id: str, *, routed: bool) -> Row:
         "name": manifest.name,
         "labels": _encoder.encode(manifest.labels).decode(),
         "received_at": manifest.received_at,
-        "state": state,
+        "state": file_state(manifest, routed=routed),
         "released": False,
     }

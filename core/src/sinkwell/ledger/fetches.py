@@ -12,7 +12,7 @@ from sinkwell.intake.fetching import FetchClaims, Fetched, FetchLease, FetchStat
 from sinkwell.intake.manifest import Link, Manifest
 from sinkwell.ledger import eventlog
 from sinkwell.ledger.closing import Retention
-from sinkwell.ledger.rows import accepted, delivery_row
+from sinkwell.ledger.rows import accepted, delivery_row, file_state
 from sinkwell.ledger.schema import deliveries, fetch_attempts, fetches, files
 
 _due = (
@@ -166,7 +166,7 @@ def _settle_fetched(connection: Connection, done: Fetched) -> bool:
             "suffix": manifest.extension,
             "original": manifest.name,
             "texts": _encoder.encode(manifest.labels).decode(),
-            "to_state": "open" if done.planned else "unrouted",
+            "to_state": file_state(manifest, routed=bool(done.planned)),
         },
     )
     now = done.attempt.ended_at
@@ -177,7 +177,8 @@ def _settle_fetched(connection: Connection, done: Fetched) -> bool:
         ]
         connection.execute(_insert_deliveries, rows)
     connection.execute(_insert_attempts, [_attempt_row(done)])
-    eventlog.append(connection, [(manifest.file_id, now, accepted(manifest, done.planned))])
+    facts = accepted(manifest, done.planned)
+    eventlog.append(connection, [(manifest.file_id, now, fact) for fact in facts])
     return True
 
 

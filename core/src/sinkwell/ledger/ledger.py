@@ -11,10 +11,12 @@ from sqlalchemy.exc import DBAPIError
 from sinkwell.clock import Clock
 from sinkwell.contract import Event, Fact
 from sinkwell.delivery.model import Claims, Lease, Settled, Settlement
+from sinkwell.delivery.plan import PlannedDelivery
 from sinkwell.intake.fetching import FetchClaims, Fetched, FetchLease, Unfetched
 from sinkwell.intake.journal import Acceptance, Notice, ProviderFailure, Recorded
+from sinkwell.intake.manifest import Manifest
 from sinkwell.ledger import acceptance as accepting
-from sinkwell.ledger import eventlog, fetches, leases, reads, refetches, upkeep
+from sinkwell.ledger import eventlog, fetches, leases, reads, refetches, routing, upkeep
 from sinkwell.ledger.closing import Retention
 from sinkwell.ledger.database import open_for_reading, open_for_writing, unavailable
 from sinkwell.ledger.leases import Claim
@@ -162,6 +164,17 @@ class Ledger:
     async def kept_files(self) -> dict[str, int]:
         """Return id and size of every file that should lie in the spool."""
         return await self._read(upkeep.kept_files, self._spool_id)
+
+    async def unrouted_files(self) -> list[str]:
+        """Return the ids of files in the spool that no route took, the oldest first."""
+        return await self._read(routing.unrouted_files, self._spool_id)
+
+    async def record_routed(self, manifest: Manifest, planned: Sequence[PlannedDelivery]) -> None:
+        """Write the deliveries of a file that had none, and that it has some, at once."""
+        routed = routing.Routed(
+            manifest.file_id, manifest.source, manifest.provider_id, planned, self._clock.now()
+        )
+        await self._writer.write(routing.record_routed, routed)
 
     async def open_cursor(self, notifier: str) -> int:
         """Return how far a notifier has been told; a new one starts at the end of the log."""

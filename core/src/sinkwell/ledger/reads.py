@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 from sqlalchemy import Connection, Row, func, select
 
-from sinkwell.ledger.schema import attempts, deliveries, fetch_attempts, fetches, files
+from sinkwell.ledger.schema import attempts, callbacks, deliveries, fetch_attempts, fetches, files
 
 _labels = msgspec.json.Decoder(dict[str, str])
 
@@ -35,13 +35,16 @@ class FileView(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     sha256: str
     media_type: str
+    extension: str
     name: str | None
     labels: dict[str, str]
+    status: str
+    """The provider's own word for how the capture ended."""
     state: str
     received_at: float
     in_spool: bool
     error: str | None
-    """Why it could not be fetched, the last time it was tried."""
+    """Why it could not be fetched, the last time it was tried, or is not what it should be."""
     fetch: FetchView | None
     """None where the callback brought the file itself."""
 
@@ -113,7 +116,9 @@ def list_files(connection: Connection, wanted: Filter) -> list[FileView]:
             fetches.c.due_at,
             fetches.c.attempts,
             fetches.c.error,
+            callbacks.c.provider_status,
         )
+        .join(callbacks, callbacks.c.id == files.c.callback_id)
         .outerjoin(fetches, fetches.c.file_id == files.c.id)
         .order_by(files.c.id.desc())
         .limit(wanted.limit)
@@ -137,12 +142,14 @@ def list_files(connection: Connection, wanted: Filter) -> list[FileView]:
             size=row.size,
             sha256=row.sha256,
             media_type=row.media_type,
+            extension=row.extension,
             name=row.name,
             labels=_labels.decode(row.labels),
+            status=row.provider_status,
             state=row.state,
             received_at=row.received_at,
             in_spool=not row.released,
-            error=row.error,
+            error=row.error or _labels.decode(row.labels).get("mismatch"),
             fetch=_fetch_view(row),
         )
         for row in connection.execute(query)

@@ -2,14 +2,26 @@
 
 from collections.abc import Sequence
 
-from sinkwell.contract.events import FileAccepted
+from sinkwell.contract import Fact
+from sinkwell.contract.events import FileAccepted, FileQuarantined, FileUnrouted
 from sinkwell.delivery.model import State
 from sinkwell.delivery.plan import PlannedDelivery
 from sinkwell.intake.manifest import Manifest
 
 
-def accepted(manifest: Manifest, planned: Sequence[PlannedDelivery]) -> FileAccepted:
-    """Return the event of a file whose deliveries are planned."""
+def accepted(manifest: Manifest, planned: Sequence[PlannedDelivery]) -> list[Fact]:
+    """Return the events of a file that is durable now: it has deliveries, or is kept without."""
+    if manifest.quarantined is not None:
+        return [FileQuarantined(file_id=manifest.file_id, reason=manifest.quarantined)]
+    if planned:
+        return [_accepted(manifest, planned)]
+    unrouted = FileUnrouted(
+        file_id=manifest.file_id, source=manifest.source, provider_id=manifest.provider_id
+    )
+    return [_accepted(manifest, planned), unrouted]
+
+
+def _accepted(manifest: Manifest, planned: Sequence[PlannedDelivery]) -> FileAccepted:
     return FileAccepted(
         file_id=manifest.file_id,
         callback_id=manifest.callback_id,
@@ -20,6 +32,15 @@ def accepted(manifest: Manifest, planned: Sequence[PlannedDelivery]) -> FileAcce
         media_type=manifest.media_type,
         sinks=tuple(delivery.sink for delivery in planned),
     )
+
+
+def file_state(manifest: Manifest, *, routed: bool) -> str:
+    """Return the state of a file that was just recorded."""
+    if manifest.link is not None:
+        return "fetching"
+    if manifest.quarantined is not None:
+        return "quarantined"
+    return "open" if routed else "unrouted"
 
 
 def delivery_row(

@@ -56,7 +56,7 @@ files = Table(
     Column("received_at", Float(53), nullable=False),
     # fetching: but a link is there yet; open: a delivery is not final; finished: all are, one is
     # stored; failed: none is stored, or it could not be fetched; unrouted: there are none;
-    # quarantined: the spool's copy is damaged
+    # quarantined: the spool's copy is damaged, or it is not what its sender claims
     Column("state", String(16), nullable=False),
     # when the spool may let go of it; null while deliveries are open, and for unrouted files
     Column("release_at", Float(53)),
