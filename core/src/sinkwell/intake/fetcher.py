@@ -72,9 +72,10 @@ class Fetcher:
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
-        """End all connections."""
-        if self._session is not None:
-            await self._session.close()
+        """End all connections; the next fetch makes new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     @asynccontextmanager
     async def get(self, link: str) -> AsyncIterator[Answer]:

@@ -94,9 +94,8 @@ class AuthenticationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_u
             raise ValueError("signed holds {timestamp} when, and only when, one is sent")
         if (self.id_header is not None) != ("{id}" in self.signed):
             raise ValueError("signed holds {id} when, and only when, id_header names one")
-        if self.signed.count("{body}") > 1 or (
-            "{body}" in self.signed and "{field." in self.signed
-        ):
+        over_fields = "{field." in self.signed
+        if self.signed.count("{body}") + over_fields != 1:
             raise ValueError("signed holds {body} once, or fields of a form")
 
 

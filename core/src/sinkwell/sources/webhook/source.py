@@ -200,6 +200,8 @@ def _path(name: str | None) -> str:
 
 def _moment(value: Any) -> float | None:
     """Read a time: seconds since 1970, or ISO 8601. None for anything else."""
+    if isinstance(value, bool):
+        return None
     try:
         if isinstance(value, str) and not value.isdigit():
             moment = datetime.fromisoformat(value)
