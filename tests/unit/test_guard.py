@@ -247,7 +247,7 @@ async def test_an_answer_that_is_no_file_says_whether_to_try_again(
     error: type[SinkError],
     wait: float | None,
 ) -> None:
-    url = server.serve("/odd", answer(status=status, **headers))
+    url = server.serve("/odd", answer(status=status, **headers))  # type: ignore[arg-type]  # none of them is named as an option
     with pytest.raises(error, match=f"answered {status}") as raised:
         await fetch(local, url)
     assert getattr(raised.value, "retry_after", None) == wait
