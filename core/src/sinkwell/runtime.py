@@ -24,6 +24,7 @@ from sinkwell.delivery.plan import Planner
 from sinkwell.delivery.schedule import RetryPolicy
 from sinkwell.delivery.worker import SinkPlan, SinkWorker
 from sinkwell.intake.admission import Admission
+from sinkwell.intake.callback_urls import CallbackUrls
 from sinkwell.intake.fetch_worker import FetchPlan, FetchRooms, FetchWorker
 from sinkwell.intake.fetcher import Fetcher, fetch_limits
 from sinkwell.intake.guard import FetchRules
@@ -38,10 +39,11 @@ from sinkwell.ledger.closing import Retention
 from sinkwell.ledger.database import Ownership
 from sinkwell.ledger.ledger import Ledger
 from sinkwell.plugins import Registry, discover
-from sinkwell.settings import Settings
+from sinkwell.settings import ServerSettings, Settings
 from sinkwell.settings.keys import make_planner
 from sinkwell.threads import Threads
 from sinkwell.web.app import create_app, create_offline_app
+from sinkwell.web.callback_urls import Minter
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -162,6 +164,13 @@ async def running(settings: Settings, registry: Registry) -> AsyncIterator[Lites
             admin_token=settings.server.admin_token,
             dispatch=dispatch,
             fetchers=fetchers,
+            minter=Minter(
+                urls=CallbackUrls.of(settings.data_dir),
+                clock=store.clock,
+                base=public_url(settings.server),
+                sources=settings.sources.keys(),
+                sinks=settings.sinks.keys(),
+            ),
             unready=store.admission.trouble,
             version=metadata.version("sinkwell"),
         )
@@ -270,6 +279,14 @@ def make_fetcher(settings: FetchSettings, origin: OpenSource, limits: IntakeLimi
     }
     rules = FetchRules.of(hosts, settings.allow_networks)
     return Fetcher(rules, headers, fetch_limits(limits, settings.timeout))
+
+
+def public_url(server: ServerSettings) -> str:
+    """Return scheme, host and port by which providers reach this Sinkwell, as far as known."""
+    if server.public_url is not None:
+        return server.public_url.rstrip("/")
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    return f"http://{host}:{server.port}"
 
 
 def _listeners(settings: Settings, registry: Registry) -> list[Listener]:

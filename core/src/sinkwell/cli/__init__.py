@@ -12,6 +12,8 @@ COMMANDS = {
     "deliveries": ("sinkwell.cli.deliveries", "List deliveries, or try one again."),
     "events": ("sinkwell.cli.events", "Show the event log."),
     "sources": ("sinkwell.cli.sources", "List presets, or try a callback without storing it."),
+    "routes": ("sinkwell.cli.routes", "Explain which sinks a file goes to, and why."),
+    "callback-url": ("sinkwell.cli.callback_url", "Make a callback URL that names sinks and keys."),
     "keys": ("sinkwell.cli.keys", "Try a key template with values of your own."),
     "plugins": ("sinkwell.cli.plugins", "List plugins, or begin one of your own."),
     "ledger": ("sinkwell.cli.ledger", "Rebuild the ledger from the spool."),
@@ -38,7 +40,7 @@ class LazyGroup(click.RichGroup):
         name, described, rest = super().resolve_command(ctx, args)
         if name is None or described is None:
             return name, described, rest
-        command: click.Command = getattr(import_module(COMMANDS[name][0]), name)
+        command: click.Command = getattr(import_module(COMMANDS[name][0]), name.replace("-", "_"))
         return name, command, rest
 
 

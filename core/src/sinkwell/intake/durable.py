@@ -19,7 +19,11 @@ log = structlog.get_logger()
 
 def plan_deliveries(planner: Planner, manifest: Manifest) -> tuple[PlannedDelivery, ...]:
     """Plan where a file goes; what is but a reference yet, or is kept in doubt, goes nowhere."""
-    return () if manifest.link or manifest.quarantined else planner.plan(routed_file(manifest))
+    return (
+        ()
+        if manifest.link or manifest.quarantined
+        else planner.plan(routed_file(manifest), manifest.overrides)
+    )
 
 
 def judged(manifest: Manifest, content: Content, policy: OnMismatch) -> Manifest:

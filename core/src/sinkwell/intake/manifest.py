@@ -50,6 +50,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     extension: str
     name: str | None
     labels: dict[str, str]
+    overrides: dict[str, str] | None = None
+    """Key templates by sink that the callback URL named in place of the routes."""
     quarantined: str | None = None
     """Why it is kept and goes to no sink."""
     link: Link | None = None

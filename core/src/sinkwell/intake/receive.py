@@ -74,9 +74,13 @@ class Intake:
         self._unrecorded: deque[Acceptance] = deque()
 
     async def receive(
-        self, origin: OpenSource, headers: dict[str, str], receive_chunk: ReceiveChunk
+        self,
+        origin: OpenSource,
+        headers: dict[str, str],
+        receive_chunk: ReceiveChunk,
+        overrides: dict[str, str] | None = None,
     ) -> Recorded:
-        """Take one callback whole.
+        """Take one callback whole. ``overrides`` are those of its URL, as in ``Planner.plan``.
 
         When this returns, its files and its record are durable. Raises ``Refusal`` for what is
         not taken and ``ClientGoneError`` when the sender went away; nothing of either is kept.
@@ -94,7 +98,7 @@ class Intake:
                 return await self._journal.record_failure(self._failure(origin, callback))
             if callback.notice:
                 return await self._journal.record_notice(self._notice(origin, callback))
-            return await self._accept(origin, callback, body, room)
+            return await self._accept(origin, callback, body, room, overrides)
 
     async def record_late(self) -> None:
         """Record, until cancelled, what the ledger could not take when it came.
@@ -134,7 +138,12 @@ class Intake:
         reading.end()
 
     async def _accept(
-        self, origin: OpenSource, callback: Callback, body: Body, room: Room
+        self,
+        origin: OpenSource,
+        callback: Callback,
+        body: Body,
+        room: Room,
+        overrides: dict[str, str] | None,
     ) -> Recorded:
         callback_id = new_id("c")
         received_at = self._clock.now()
@@ -145,6 +154,7 @@ class Intake:
         drafts = []
         for number, (reference, incoming) in enumerate(brought, 1):
             draft = _draft(origin, callback, callback_id, received_at, reference, incoming)
+            draft = msgspec.structs.replace(draft, overrides=overrides)
             if number > 1:  # each has an id of its own, as keys are made of them
                 provider_id = f"{callback.provider_id}-{number}"
                 draft = msgspec.structs.replace(draft, provider_id=provider_id)

@@ -204,8 +204,17 @@ def _with_lists(route: object) -> object:
     """Let one text stand for a list, where a route has lists."""
     if not isinstance(route, dict):
         return route
-    lists = {key: [route[key]] for key in ("source", "sinks") if isinstance(route.get(key), str)}
-    return route | lists
+    when = route.get("when")
+    if isinstance(when, dict):
+        when = _listed(when, "media_type", "domain", "status")
+        if isinstance(labels := when.get("labels"), dict):
+            when["labels"] = _listed(labels, *labels)
+        route = route | {"when": when}
+    return _listed(route, "source", "sinks")
+
+
+def _listed(table: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return table | {key: [table[key]] for key in keys if isinstance(table.get(key), str)}
 
 
 def _setting_paths(sections: Mapping[str, Any]) -> Iterator[KeyPath]:

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 
 from sinkwell.contract.events import FACTS
 from sinkwell.contract.settings import NotifierSettings, SourceSettings
+from sinkwell.delivery.condition import Condition
 from sinkwell.settings.model import LedgerSettings, Route, ServerSettings
 from sinkwell.settings.places import KeyPath
 from sinkwell.settings.problems import Report, key_title, section_title, suggestion
@@ -51,11 +52,18 @@ def check_routes(
                     _unknown(report, (*path, "sinks"), name, sinks, "sink")
     if not routes or None in routes:
         return
-    taken = [pattern for route in routes if route is not None for pattern in route.source]
     for source in sources:
-        if not any(fnmatchcase(source, pattern) for pattern in taken):
+        own = [route for route in routes if route is not None and _names(route, source)]
+        if not own:
             what = f'no route takes the files of source "{source}": they are kept, not delivered'
             report.warn(("sources", source), what, "name it in a route")
+        elif all(route.when != Condition() for route in own):
+            what = f'files of source "{source}" that match no "when" are kept, not delivered'
+            report.warn(("sources", source), what, "add a route for it with default = true")
+
+
+def _names(route: Route, source: str) -> bool:
+    return any(fnmatchcase(source, pattern) for pattern in route.source)
 
 
 def check_events(report: Report, notifiers: Mapping[str, NotifierSettings]) -> None:

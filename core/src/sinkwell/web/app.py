@@ -18,6 +18,7 @@ from sinkwell.outage import LedgerUnavailableError
 from sinkwell.web import problems
 from sinkwell.web.access import api_guard, through_control_socket
 from sinkwell.web.api import api_router
+from sinkwell.web.callback_urls import Minter, callback_urls_router
 from sinkwell.web.callbacks import callback_handler
 from sinkwell.web.pages import overview_page
 
@@ -36,6 +37,7 @@ def create_app(
     admin_token: Secret | None,
     dispatch: Dispatch,
     fetchers: Mapping[str, FetchWorker],
+    minter: Minter,
     unready: Callable[[], str | None],
     version: str,
 ) -> Litestar:
@@ -57,10 +59,11 @@ def create_app(
     guard = api_guard(admin_token)
     return Litestar(
         route_handlers=[
-            callback_handler(intake, sources),
+            callback_handler(intake, sources, minter.urls, minter.clock),
             healthz,
             readyz,
             api_router(ledger, dispatch.wake, fetchers, guard),
+            callback_urls_router(minter, guard),
             overview_page(
                 ledger,
                 guard,
