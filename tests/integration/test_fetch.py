@@ -1,8 +1,10 @@
 """Files that callbacks point to are fetched, whatever happens on the way."""
 
 import hmac
+import random
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import msgspec
 import pytest
 from instances import Instance
 from intake_support import ask, events, running, spooled, within
-from link_server import LinkServer, answer, hang_up, link_server
+from link_server import LinkServer, Script, answer, hang_up, link_server
 
 from sinkwell.samples import png
 
@@ -267,3 +269,32 @@ def test_a_reference_that_is_lost_is_told_of(mortal: Instance, links: LinkServer
     mortal.start()
 
     assert becomes(mortal, "s13", "quarantined")["fetch"]["state"] == "failed"
+
+
+def test_kills_at_any_moment_lose_no_link(mortal: Instance, links: LinkServer) -> None:
+    rng = random.Random(5)
+    owed: dict[str, bytes] = {}
+    for turn in range(6):
+        for number in range(6):
+            name = f"k{turn}{number}"
+            content = png(name)
+            url = links.serve(f"/{name}", delayed(content, rng.choice([0, 0.05, 0.1])))
+            if call(mortal, finished(name, url)).status_code == 200:
+                owed[f"{name}.png"] = content
+        time.sleep(rng.uniform(0, 0.15))
+        mortal.kill()
+        mortal.start()
+
+    assert len(owed) == 36
+    assert within(30, lambda: mortal.stored() == owed), mortal.log_text()
+    assert within(10, lambda: not spooled(mortal))
+    states = {file["state"] for file in ask(mortal, "files", limit=1000)}
+    assert states == {"finished"}
+
+
+def delayed(content: bytes, seconds: float) -> Script:
+    def run(request: BaseHTTPRequestHandler) -> None:
+        time.sleep(seconds)
+        answer(content)(request)
+
+    return run
