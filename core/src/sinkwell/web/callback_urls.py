@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import msgspec
 from litestar import Router, post
 from litestar.exceptions import ClientException
+from litestar.params import JSONBody
 from litestar.types import Guard
 
 from sinkwell.clock import Clock
@@ -48,7 +49,7 @@ def callback_urls_router(minter: Minter, guard: Guard) -> Router:
     """Return the route."""
 
     @post("/callback-urls", summary="Make a callback URL that names sinks and keys")
-    async def make_callback_url(data: WantedUrl) -> MadeUrl:
+    async def make_callback_url(data: JSONBody[WantedUrl]) -> MadeUrl:
         _check(minter, data)
         expires_at = minter.clock.now() + data.expires_in
         try:
