@@ -4,7 +4,8 @@
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 # Programs that the tests need and pip cannot bring, and their packages; installed where this user may.
-SYSTEM_TOOLS := strace:strace eatmydata:eatmydata /usr/lib/openssh/sftp-server:openssh-sftp-server
+SYSTEM_TOOLS := strace:strace eatmydata:eatmydata /usr/lib/openssh/sftp-server:openssh-sftp-server \
+	curl:curl node:nodejs php:php-cli,php-curl wget:wget
 BENCH_TOOLS := nginx:nginx-light /usr/lib/nginx/modules/ngx_http_lua_module.so:libnginx-mod-http-lua npm:npm
 
 BIN := .venv/bin
@@ -56,6 +57,6 @@ $(READY): .tools/uv-$(UV_VERSION) uv.lock pyproject.toml VERSION $(wildcard core
 	@$(UV) sync --frozen --quiet --python .tools/bin/python && touch $@
 
 system-tools bench-tools:
-	@missing=$$(for tool in $(if $(filter bench-tools,$@),$(BENCH_TOOLS),$(SYSTEM_TOOLS)); do command -v $${tool%:*} >/dev/null || [ -e $${tool%:*} ] || echo $${tool#*:}; done); \
+	@missing=$$(for tool in $(if $(filter bench-tools,$@),$(BENCH_TOOLS),$(SYSTEM_TOOLS)); do command -v $${tool%:*} >/dev/null || [ -e $${tool%:*} ] || echo $${tool#*:} | tr , " "; done); \
 	[ -z "$$missing" ] || { [ "$$(id -u)" = 0 ] && command -v apt-get && apt-get -qq update && apt-get -qq install -y $$missing; } >/dev/null 2>&1 \
 	|| echo "not here and not installed:" $$missing "- what needs them is left out" >&2

@@ -94,6 +94,8 @@ class Model:
             file = File(manifest.file_id, [], "open" if planned else "unrouted")
             self.files[file.id] = file
             self.announced.append(("file.accepted", file.id))
+            if not planned:
+                self.announced.append(("file.unrouted", file.id))
             for plan in planned:
                 delivery = Delivery(plan.id, plan.sink, acceptance.received_at)
                 if plan.id in acceptance.leases:

@@ -156,6 +156,17 @@ class Instance:
             check=False,
         )
 
+    def run_plain(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command that takes no data directory, or has one in its settings."""
+        return subprocess.run(
+            [*SINKWELL, *arguments],
+            capture_output=True,
+            text=True,
+            env=self._environ(),
+            timeout=60,
+            check=False,
+        )
+
     def rows(self, what: str, *arguments: str) -> list[dict[str, Any]]:
         """Return what ``sinkwell files|deliveries|events --json`` lists."""
         done = self.run(what, "--json", *arguments)

@@ -24,7 +24,7 @@ from sinkwell.settings import Settings, SettingsError, load
 FILE = "sinkwell.toml"
 
 
-class FetchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ShutterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     allow_hosts: tuple[str, ...] = ()
     headers: dict[str, str] = {}
     token: Secret | None = None
@@ -32,7 +32,7 @@ class FetchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 class CameraSettings(SourceSettings, frozen=True, kw_only=True):
     secrets: tuple[Secret, ...] = ()
-    fetch: FetchSettings | None = None
+    shutter: ShutterSettings | None = None
 
 
 class DiskSettings(SinkSettings, frozen=True, kw_only=True):

@@ -70,6 +70,7 @@ async def intake(tmp_path: Path, clock: MovedClock) -> AsyncIterator[Intake]:
         clock=clock,
         threads=threads,
         dispatch=Dispatch({}),
+        wake_fetcher=lambda _: None,
     )
     threads.close()
     spool.close()

@@ -154,7 +154,7 @@ def test_every_settings_example_is_valid(
         if block.language == "toml":
             for kind, name in re.findall(r'"(env|file):([^"]+)"', block.content):
                 if kind == "env":
-                    monkeypatch.setenv(name, "a-secret")
+                    monkeypatch.setenv(name, "whsec_YS1zZWNyZXQ=")
                 else:
                     (tmp_path / name).write_text("a-secret")
                     (tmp_path / name).chmod(0o600)

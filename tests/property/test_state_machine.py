@@ -30,8 +30,8 @@ from sinkwell.delivery import decide
 from sinkwell.delivery.model import Lease, Outcome, Settlement
 from sinkwell.delivery.schedule import RetryPolicy
 from sinkwell.ids import new_id
+from sinkwell.intake.durable import leased_file
 from sinkwell.intake.journal import Acceptance, ProviderFailure
-from sinkwell.intake.receive import leased_file
 from sinkwell.ledger import eventlog, leases, upkeep
 from sinkwell.ledger.acceptance import record_acceptances, record_failures
 from sinkwell.ledger.closing import Retention

@@ -34,6 +34,8 @@ def page_of(thing: type) -> str:
     """Return the page where the parts of a class belong: each kind of plugin has its own."""
     home = f"{thing.__module__} {thing.__name__}".lower()
     kinds = [kind for kind in ("source", "notifier") if kind in home]
+    if "fetch" in home or "mismatch" in home:
+        kinds = ["source"]
     if "events" in home:
         kinds = ["notifier"]
     return PAGES[kinds[0]] if kinds else PAGES["sink"]

@@ -12,8 +12,8 @@ from workers import CONTENT, House, ScriptedSink, be_quick, eventually, hang, ma
 from sinkwell.contract import TransientError, UnusableError
 from sinkwell.delivery.dispatch import Dispatch
 from sinkwell.delivery.worker import SinkWorker
+from sinkwell.intake.durable import leased_file
 from sinkwell.intake.journal import Recorded
-from sinkwell.intake.receive import leased_file
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from documents import ROOT, tables
 
 from sinkwell.cli import COMMANDS
-from sinkwell.contract import NotifierSettings, SinkSettings, SourceSettings
+from sinkwell.contract import FetchSettings, NotifierSettings, SinkSettings, SourceSettings
 from sinkwell.contract.events import FACTS
 from sinkwell.contract.settings import decode_custom
 from sinkwell.delivery.model import State
@@ -25,8 +25,11 @@ from sinkwell.settings.model import (
     Settings,
     SpoolSettings,
 )
+from sinkwell.sources.screenshotcenter import ScreenshotCenterSettings
 from sinkwell.sources.shotbot import ShotbotSettings
 from sinkwell_gcs.settings import GcsSettings
+from sinkwell.sources.webhook.presets import PRESETS
+from sinkwell.sources.webhook.settings import AuthenticationSettings, WebhookSettings
 from sinkwell_local.settings import LocalSettings
 
 SETTINGS = tables(ROOT / "docs/settings.md")
@@ -43,7 +46,11 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[ledger]": LedgerSettings,
     "[log]": LogSettings,
     "[sources.NAME]": SourceSettings,
+    "[sources.NAME.fetch]": FetchSettings,
     'type = "shotbot"': ShotbotSettings,
+    'type = "screenshotcenter"': ScreenshotCenterSettings,
+    'type = "webhook"': WebhookSettings,
+    "[sources.NAME.authentication]": AuthenticationSettings,
     "[sinks.NAME]": SinkSettings,
     'type = "local"': LocalSettings,
     'type = "gcs"': GcsSettings,
@@ -78,9 +85,12 @@ def test_every_setting_is_documented_with_its_default(
         elif field.default is None:
             assert cell == "none", field.name
         else:
+            default = field.default
+            if field.default_factory is not msgspec.NODEFAULT:
+                default = field.default_factory()
             written = tomllib.loads(f"value = {cell.strip('`')}")["value"]
             value = msgspec.convert(written, field.type, dec_hook=decode_custom)
-            assert value == field.default, field.name
+            assert value == default, field.name
 
 
 def test_every_section_is_documented() -> None:
@@ -115,6 +125,22 @@ def test_the_documented_schedule_is_the_default_one() -> None:
 def _schedule_lines() -> list[str]:
     text = (ROOT / "docs/delivery.md").read_text()
     return [line for line in text.splitlines() if line.startswith("| ") and line.endswith(" s |")]
+
+
+def test_every_preset_is_documented_as_it_is() -> None:
+    documented = [
+        [cell.replace("`", "") for cell in row]
+        for row in tables(ROOT / "docs/sources.md")["Presets"]
+    ]
+    assert documented == [
+        [
+            each.name,
+            each.keys["transport"],
+            each.keys.get("authentication", {"scheme": "yours"})["scheme"],
+            ", ".join(each.hosts) or "none",
+        ]
+        for each in PRESETS.values()
+    ]
 
 
 def test_every_state_is_documented() -> None:

@@ -9,7 +9,7 @@ from sinkwell.clock import Clock
 from sinkwell.delivery.dispatch import Dispatch
 from sinkwell.delivery.plan import Planner
 from sinkwell.intake.admission import Admission
-from sinkwell.intake.journal import Acceptance, ProviderFailure, Recorded
+from sinkwell.intake.journal import Acceptance, Notice, ProviderFailure, Recorded
 from sinkwell.intake.limits import IntakeLimits
 from sinkwell.intake.manifest import Manifest
 from sinkwell.intake.receive import Intake
@@ -45,6 +45,9 @@ class Journal:
     async def record_failure(self, _: ProviderFailure) -> Recorded:
         return self._answer
 
+    async def record_notice(self, _: Notice) -> Recorded:
+        return self._answer
+
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Iterator[Spool]:
@@ -72,6 +75,7 @@ async def test_only_the_file_of_another_callbacks_repeat_is_removed(
         clock=Clock(),
         threads=threads,
         dispatch=Dispatch({}),
+        wake_fetcher=lambda _: None,
     )
     acceptance = Acceptance("c1", "shotbot", "token1", "OK", "token1", 0.0, ((manifest, ()),))
 

@@ -26,7 +26,7 @@ retention = "2h"
 type = "camera"
 secrets = ["env:OLD", "env:NEW"]
 
-[sources.shots.fetch]
+[sources.shots.shutter]
 allow_hosts = ["cdn.example.com"]
 headers = { "X-Api-Key" = "k" }
 
@@ -61,8 +61,8 @@ def test_a_full_file_becomes_typed_settings(tmp_path: Path) -> None:
     shots = settings.sources["shots"]
     assert isinstance(shots, CameraSettings)
     assert shots.secrets == (Secret("o"), Secret("n"))
-    assert shots.fetch is not None
-    assert shots.fetch.headers == {"X-Api-Key": "k"}
+    assert shots.shutter is not None
+    assert shots.shutter.headers == {"X-Api-Key": "k"}
     archive = settings.sinks["archive"]
     assert isinstance(archive, DiskSettings)
     assert (archive.root, archive.timeout) == ("/srv/archive", Duration(90))

@@ -55,13 +55,13 @@ def test_a_name_with_an_underscore_is_found_before_one_with_a_dash(tmp_path: Pat
 
 
 def test_a_nested_section_is_reached(tmp_path: Path) -> None:
-    prefix = "SINKWELL_SOURCES__FRONT_DOOR__FETCH"
+    prefix = "SINKWELL_SOURCES__FRONT_DOOR__SHUTTER"
     environ = {f"{prefix}__ALLOW_HOSTS": '["h"]', f"{prefix}__HEADERS__ACCEPT": "1"}
     camera = load_text(tmp_path, TEXT, environ).sources["front-door"]
     assert isinstance(camera, CameraSettings)
-    assert camera.fetch is not None
-    assert camera.fetch.allow_hosts == ("h",)
-    assert camera.fetch.headers == {"accept": "1"}
+    assert camera.shutter is not None
+    assert camera.shutter.allow_hosts == ("h",)
+    assert camera.shutter.headers == {"accept": "1"}
 
 
 def test_a_whole_section_may_come_from_the_environment(tmp_path: Path) -> None:
@@ -148,20 +148,20 @@ def test_an_error_that_the_file_made_still_names_the_file(tmp_path: Path) -> Non
 def test_an_error_inside_a_value_that_replaces_a_section_names_the_variable(
     tmp_path: Path,
 ) -> None:
-    text = '[sources.cam]\ntype = "camera"\n[sources.cam.fetch]\nallow_hosts = ["h"]'
-    variable = "SINKWELL_SOURCES__CAM__FETCH"
+    text = '[sources.cam]\ntype = "camera"\n[sources.cam.shutter]\nallow_hosts = ["h"]'
+    variable = "SINKWELL_SOURCES__CAM__SHUTTER"
     (problem,) = problems(tmp_path, text, {variable: '{ allow_hosts = ["a", 3] }'})
     assert problem == (
         f"environment variable {variable}: "
-        "allow_hosts[1] in [sources.cam.fetch]: expected text, found a whole number"
+        "allow_hosts[1] in [sources.cam.shutter]: expected text, found a whole number"
     )
 
 
 def test_an_error_in_a_list_is_told_of_the_list_not_of_its_text(tmp_path: Path) -> None:
-    variable = "SINKWELL_SOURCES__FRONT_DOOR__FETCH__ALLOW_HOSTS"
+    variable = "SINKWELL_SOURCES__FRONT_DOOR__SHUTTER__ALLOW_HOSTS"
     (problem,) = problems(tmp_path, TEXT, {variable: '["a", 3]'})
     assert problem.endswith(
-        "allow_hosts[1] in [sources.front-door.fetch]: expected text, found a whole number"
+        "allow_hosts[1] in [sources.front-door.shutter]: expected text, found a whole number"
     )
 
 

@@ -39,18 +39,18 @@ sinkwell.toml:4: unknown key "xyz" in [sinks.disk]
 =====
 [sources.cam]
 type = "camera"
-fetch = { alow_hosts = ["x"] }
+shutter = { alow_hosts = ["x"] }
 -----
-sinkwell.toml:3: unknown key "alow_hosts" in [sources.cam.fetch]
+sinkwell.toml:3: unknown key "alow_hosts" in [sources.cam.shutter]
     did you mean "allow_hosts"?
 =====
 [sources.cam]
 type = "camera"
-[sources.cam.fetch]
+[sources.cam.shutter]
 # note
 alow_hosts = ["x"]
 -----
-sinkwell.toml:5: unknown key "alow_hosts" in [sources.cam.fetch]
+sinkwell.toml:5: unknown key "alow_hosts" in [sources.cam.shutter]
     did you mean "allow_hosts"?
 =====
 
@@ -101,22 +101,22 @@ sinkwell.toml:4: key in [sinks.disk]: expected text, found a list
 =====
 [sources.cam]
 type = "camera"
-fetch = { allow_hosts = ["a", 3] }
+shutter = { allow_hosts = ["a", 3] }
 -----
-sinkwell.toml:3: allow_hosts[1] in [sources.cam.fetch]: expected text, found a whole number
+sinkwell.toml:3: allow_hosts[1] in [sources.cam.shutter]: expected text, found a whole number
 =====
 [sources.cam]
 type = "camera"
-fetch = { headers = { x = 1 } }
+shutter = { headers = { x = 1 } }
 -----
-sinkwell.toml:3: headers[...] in [sources.cam.fetch]: expected text, found a whole number
+sinkwell.toml:3: headers[...] in [sources.cam.shutter]: expected text, found a whole number
 =====
 [sources.cam]
 type = "camera"
-fetch = 3
+shutter = 3
 -----
-sinkwell.toml:3: [sources.cam.fetch] must be a section, found a number
-    write its keys below a header [sources.cam.fetch]
+sinkwell.toml:3: [sources.cam.shutter] must be a section, found a number
+    write its keys below a header [sources.cam.shutter]
 =====
 [sinks.disk]
 type = "disk"

@@ -15,6 +15,7 @@ from settings_support import (
 )
 
 from sinkwell.contract import SourceType, hookimpl
+from sinkwell.delivery.condition import RoutedFile
 from sinkwell.naming import KeyValues
 from sinkwell.plugins import discover
 from sinkwell.settings.keys import make_planner
@@ -33,7 +34,8 @@ VALUES = KeyValues(
 
 
 def keys(directory: Path, text: str) -> dict[str, str]:
-    planned = make_planner(load_text(directory, text), REGISTRY).plan("one", VALUES)
+    file = RoutedFile(media_type="image/png", size=1, status="done", values=VALUES)
+    planned = make_planner(load_text(directory, text), REGISTRY).plan(file)
     return {each.sink: each.key for each in planned}
 
 

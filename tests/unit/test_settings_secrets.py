@@ -57,11 +57,11 @@ def test_several_secrets_are_resolved_one_by_one(tmp_path: Path) -> None:
 
 
 def test_a_secret_in_a_nested_section_is_resolved(tmp_path: Path) -> None:
-    text = '[sources.cam]\ntype = "camera"\n[sources.cam.fetch]\ntoken = "env:A"'
+    text = '[sources.cam]\ntype = "camera"\n[sources.cam.shutter]\ntoken = "env:A"'
     cam = load_text(tmp_path, text, {"A": "a"}).sources["cam"]
     assert isinstance(cam, CameraSettings)
-    assert cam.fetch is not None
-    assert cam.fetch.token == Secret("a")
+    assert cam.shutter is not None
+    assert cam.shutter.token == Secret("a")
 
 
 def test_a_secret_in_the_open_works_with_a_warning_that_does_not_repeat_it(tmp_path: Path) -> None:

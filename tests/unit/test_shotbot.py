@@ -15,6 +15,7 @@ from sinkwell.contract import (
     MalformedCallbackError,
     Message,
     Part,
+    PartFile,
     Secret,
     SourceContext,
 )
@@ -184,6 +185,7 @@ def test_a_callback_without_its_file_is_refused() -> None:
 def test_the_file_is_found_among_other_parts() -> None:
     other = Part(field="preview", filename="p.png", content_type="image/png", size=3)
     (file,) = source().parse(message(other, FILE)).files
+    assert isinstance(file, PartFile)
     assert file.part is FILE
 
 

@@ -1,7 +1,15 @@
 """The one place where everything is wired."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +26,7 @@ from sinkwell import notifiers, sources
 from sinkwell.bus.relay import Listener, Relay
 from sinkwell.clock import Clock
 from sinkwell.contract import (
+    FetchSettings,
     Finding,
     NotifierContext,
     Sink,
@@ -32,20 +41,26 @@ from sinkwell.delivery.schedule import RetryPolicy
 from sinkwell.delivery.worker import SinkPlan, SinkWorker
 from sinkwell.directories import make_directory
 from sinkwell.intake.admission import Admission
+from sinkwell.intake.callback_urls import CallbackUrls
+from sinkwell.intake.fetch_worker import FetchPlan, FetchRooms, FetchWorker
+from sinkwell.intake.fetcher import Fetcher, fetch_limits
+from sinkwell.intake.guard import FetchRules
 from sinkwell.intake.keeper import SpoolKeeper
 from sinkwell.intake.limits import IntakeLimits
 from sinkwell.intake.reading import OpenSource
 from sinkwell.intake.receive import Intake
 from sinkwell.intake.reconcile import Reconciled, reconcile
+from sinkwell.intake.rerouting import reroute
 from sinkwell.intake.spool import Spool
 from sinkwell.ledger.closing import Retention
 from sinkwell.ledger.database import Ownership
 from sinkwell.ledger.ledger import Ledger
 from sinkwell.plugins import Registry, discover
-from sinkwell.settings import Settings
+from sinkwell.settings import ServerSettings, Settings
 from sinkwell.settings.keys import make_planner
 from sinkwell.threads import Threads
 from sinkwell.web.app import create_app, create_offline_app
+from sinkwell.web.callback_urls import Minter
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -81,7 +96,9 @@ class Store:
     async def reconcile(self) -> Reconciled:
         """Bring spool and ledger together, as every start must."""
         await self.ledger.take_over(self.retry.longest_wait)
-        return await reconcile(self.spool, self.ledger, self.planner, self.admission, self.threads)
+        found = await reconcile(self.spool, self.ledger, self.planner, self.admission, self.threads)
+        await reroute(self.spool, self.ledger, self.planner, self.threads)
+        return found
 
 
 @asynccontextmanager
@@ -147,6 +164,8 @@ async def running(settings: Settings, registry: Registry) -> AsyncIterator[Lites
         }
 
         dispatch = Dispatch(workers)
+        origins = _open_sources(settings, registry)
+        fetchers = _fetch_workers(settings, origins, store, dispatch)
         intake = Intake(
             spool=store.spool,
             admission=store.admission,
@@ -156,24 +175,34 @@ async def running(settings: Settings, registry: Registry) -> AsyncIterator[Lites
             clock=store.clock,
             threads=store.threads,
             dispatch=dispatch,
+            wake_fetcher=lambda source: fetchers[source].wake(),
         )
         app = create_app(
             intake=intake,
-            sources=_open_sources(settings, registry),
+            sources=origins,
             ledger=store.ledger,
             admin_token=settings.server.admin_token,
             dispatch=dispatch,
+            fetchers=fetchers,
+            minter=Minter(
+                urls=CallbackUrls.of(settings.data_dir),
+                clock=store.clock,
+                base=public_url(settings.server),
+                sources=settings.sources.keys(),
+                sinks=settings.sinks.keys(),
+            ),
             unready=store.admission.trouble,
             version=metadata.version("sinkwell"),
         )
         stack.push_async_callback(relay.finish, _RELAY_GRACE)
         stack.push_async_callback(keeper.remove_released)
-        stack.push_async_callback(_finish, workers.values())
+        stack.push_async_callback(_finish, [*workers.values(), *fetchers.values()])
         for name, run in (
             ("relay", relay.run),
             ("spool keeper", keeper.run),
             ("intake", intake.record_late),
             *((f"worker of sink {name}", worker.run) for name, worker in workers.items()),
+            *((f"fetcher of source {name}", each.run) for name, each in fetchers.items()),
         ):
             _keep_running(stack, name, run)
         yield app
@@ -251,10 +280,59 @@ async def _make_sink_directory(context: SinkContext) -> None:
 def _open_sources(settings: Settings, registry: Registry) -> dict[str, OpenSource]:
     return {
         name: OpenSource(
-            name, registry.sources[section.type].type.open(section, SourceContext(name=name))
+            name,
+            registry.sources[section.type].type.open(section, SourceContext(name=name)),
+            section.on_mismatch,
         )
         for name, section in settings.sources.items()
     }
+
+
+def _fetch_workers(
+    settings: Settings, origins: Mapping[str, OpenSource], store: Store, dispatch: Dispatch
+) -> dict[str, FetchWorker]:
+    rooms = FetchRooms(
+        queue=store.ledger,
+        spool=store.spool,
+        admission=store.admission,
+        threads=store.threads,
+        planner=store.planner,
+        dispatch=dispatch,
+        clock=store.clock,
+    )
+    return {
+        name: FetchWorker(
+            FetchPlan(
+                name,
+                section.fetch.concurrency,
+                section.fetch.timeout,
+                store.retry,
+                section.on_mismatch,
+            ),
+            make_fetcher(section.fetch, origins[name], _limits(settings)),
+            rooms,
+        )
+        for name, section in settings.sources.items()
+    }
+
+
+def make_fetcher(settings: FetchSettings, origin: OpenSource, limits: IntakeLimits) -> Fetcher:
+    """Return what fetches the files of one source, as its settings allow."""
+    hosts = origin.source.fetch_hosts if settings.allow_hosts is None else settings.allow_hosts
+    headers = {
+        host: {name: value.reveal() for name, value in each.items()}
+        for host, each in settings.headers.items()
+    }
+    rules = FetchRules.of(hosts, settings.allow_networks)
+    return Fetcher(rules, headers, fetch_limits(limits, settings.timeout))
+
+
+def public_url(server: ServerSettings) -> str:
+    """Return scheme, host and port by which providers reach this Sinkwell, as far as known."""
+    if server.public_url is not None:
+        return server.public_url.rstrip("/")
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    return f"http://{host}:{server.port}"
 
 
 def _listeners(settings: Settings, registry: Registry) -> list[Listener]:
@@ -275,7 +353,7 @@ def _limits(settings: Settings) -> IntakeLimits:
     return IntakeLimits(**{name: getattr(given, name) for name in given.__struct_fields__})
 
 
-async def _finish(workers: Iterable[SinkWorker]) -> None:
+async def _finish(workers: Iterable[SinkWorker | FetchWorker]) -> None:
     await asyncio.gather(*(worker.finish(WORKERS_GRACE) for worker in workers))
 
 

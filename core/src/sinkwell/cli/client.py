@@ -41,9 +41,13 @@ class Api:
         """Return events that follow a position, in order."""
         return await self._get("/events", {"after": str(after), "limit": str(limit)})
 
-    async def post(self, path: str) -> dict[str, Any]:
+    async def get(self, path: str) -> dict[str, Any]:
+        """Return one thing; end the program with the problem when it is not there."""
+        return dict(_checked(await self._client.get(path)).json())
+
+    async def post(self, path: str, document: object = None) -> dict[str, Any]:
         """Ask for something to be done; end the program with the problem if it is refused."""
-        answer = _checked(await self._client.post(path))
+        answer = _checked(await self._client.post(path, json=document))
         return dict(answer.json())
 
     async def _get(self, path: str, wanted: Mapping[str, str]) -> list[dict[str, Any]]:

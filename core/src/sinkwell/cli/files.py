@@ -1,26 +1,29 @@
 """``sinkwell files``."""
 
+import asyncio
 from pathlib import Path
 
 import rich_click as click
 from rich.markup import escape
 
-from sinkwell.cli.common import settings_options
+from sinkwell.cli.common import out, resolve_data_dir, settings_options
 from sinkwell.cli.listing import coloured, human_size, local_time, show
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @settings_options
 @click.option(
     "--state",
-    type=click.Choice(["open", "finished", "failed", "unrouted", "quarantined"]),
+    type=click.Choice(["fetching", "open", "finished", "failed", "unrouted", "quarantined"]),
     help="Only files in this state.",
 )
 @click.option("--source", help="Only files of this source.")
 @click.option("--token", help="Only files of this capture.")
 @click.option("--limit", type=click.IntRange(min=1), help="How many; JSON shows all by default.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.pass_context
 def files(
+    context: click.Context,
     config: Path | None,
     data_dir: Path | None,
     state: str | None,
@@ -29,7 +32,10 @@ def files(
     limit: int | None,
     as_json: bool,
 ) -> None:
-    """List files, the newest first."""
+    """List files, the newest first, or try to fetch one again."""
+    context.obj = (config, data_dir)
+    if context.invoked_subcommand is not None:
+        return
     show(
         "/files",
         [
@@ -40,6 +46,7 @@ def files(
             ("type", lambda row: escape(row["media_type"])),
             ("size", lambda row: human_size(row["size"])),
             ("state", lambda row: coloured(row["state"])),
+            ("error", lambda row: escape(row["error"] or "")),
         ],
         config=config,
         data_dir=data_dir,
@@ -47,3 +54,22 @@ def files(
         as_json=as_json,
         wanted={"state": state, "source": source, "token": token},
     )
+
+
+@files.command()
+@click.argument("file_id", metavar="ID")
+@settings_options
+@click.pass_context
+def retry(context: click.Context, file_id: str, config: Path | None, data_dir: Path | None) -> None:
+    """Try to fetch a file again whose link did not work."""
+    outer_config, outer_data_dir = context.obj
+    place = resolve_data_dir(config or outer_config, data_dir or outer_data_dir)
+
+    async def run() -> None:
+        from sinkwell.cli.client import connected
+
+        async with connected(place) as api:
+            answer = await api.post(f"/files/{file_id}/retry")
+        out.print(f"{answer['id']} is fetched again, for source {answer['source']}")
+
+    asyncio.run(run())

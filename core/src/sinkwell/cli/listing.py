@@ -98,6 +98,7 @@ def coloured(state: str) -> str:
         "pending": "yellow",
         "leased": "cyan",
         "open": "yellow",
+        "fetching": "yellow",
         "cancelled": "dim",
         "unrouted": "dim",
     }.get(state, "red")

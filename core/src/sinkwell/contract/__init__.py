@@ -21,8 +21,10 @@ from sinkwell.contract.hooks import hookimpl
 from sinkwell.contract.notifier import Notifier, NotifierContext, NotifierType
 from sinkwell.contract.settings import (
     Duration,
+    FetchSettings,
     IfPresent,
     NotifierSettings,
+    OnMismatch,
     Secret,
     SinkSettings,
     Size,
@@ -43,7 +45,11 @@ from sinkwell.contract.sink import (
     Stat,
 )
 from sinkwell.contract.source import (
+    BodyFile,
     Callback,
+    FileReference,
+    InlineFile,
+    LinkedFile,
     Message,
     Part,
     PartFile,
@@ -51,27 +57,34 @@ from sinkwell.contract.source import (
     SourceContext,
     SourceType,
     Transport,
+    decode_json,
 )
 from sinkwell.contract.sync import SharedSync
 
 __all__ = [
     "AuthenticationError",
     "Blob",
+    "BodyFile",
     "Callback",
     "Capability",
     "DeletableSink",
     "Duration",
     "Event",
     "Fact",
+    "FetchSettings",
+    "FileReference",
     "Finding",
     "IfPresent",
+    "InlineFile",
     "KeyLimits",
+    "LinkedFile",
     "MalformedCallbackError",
     "Message",
     "Notifier",
     "NotifierContext",
     "NotifierSettings",
     "NotifierType",
+    "OnMismatch",
     "Part",
     "PartFile",
     "Policy",
@@ -97,6 +110,7 @@ __all__ = [
     "Transport",
     "UnusableError",
     "content_disposition",
+    "decode_json",
     "hookimpl",
     "metadata_text",
 ]

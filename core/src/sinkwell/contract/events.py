@@ -46,6 +46,37 @@ class CallbackProviderFailed(Fact, frozen=True, kw_only=True):
     provider_status: str
 
 
+class CallbackNotice(Fact, frozen=True, kw_only=True):
+    """The provider called back with news that bring no file, such as the end of a batch."""
+
+    TYPE = "callback.notice"
+    callback_id: str
+    source: str
+    provider_id: str
+    provider_status: str
+    labels: dict[str, str]
+
+
+class FetchAttemptFailed(Fact, frozen=True, kw_only=True):
+    """A file that a callback points to could not be fetched; another attempt is due."""
+
+    TYPE = "fetch.attempt_failed"
+    file_id: str
+    source: str
+    attempt: int
+    error: str
+    due_at: float
+    """When the next attempt is due, in seconds since 1970."""
+
+
+class FetchRetried(Fact, frozen=True, kw_only=True):
+    """A file that could not be fetched is tried again, by request or as its link was renewed."""
+
+    TYPE = "fetch.retried"
+    file_id: str
+    source: str
+
+
 class FileAccepted(Fact, frozen=True, kw_only=True):
     """A file is durable and its deliveries are planned."""
 
@@ -58,11 +89,30 @@ class FileAccepted(Fact, frozen=True, kw_only=True):
     sha256: str
     media_type: str
     sinks: tuple[str, ...]
-    """Empty when no route takes the file: it is kept, and delivered nowhere."""
+    """Empty when no route takes the file: ``file.unrouted`` follows."""
+
+
+class FileUnrouted(Fact, frozen=True, kw_only=True):
+    """No route takes the file: it is kept in the spool, and delivered nowhere."""
+
+    TYPE = "file.unrouted"
+    file_id: str
+    source: str
+    provider_id: str
+
+
+class FileRouted(Fact, frozen=True, kw_only=True):
+    """A file that no route took was kept, and one takes it now: its deliveries are planned."""
+
+    TYPE = "file.routed"
+    file_id: str
+    source: str
+    provider_id: str
+    sinks: tuple[str, ...]
 
 
 class FileQuarantined(Fact, frozen=True, kw_only=True):
-    """A file of the spool is not what it was when it was written; it was set aside."""
+    """A file is kept and not delivered: it is not what it should be, in the way that is told."""
 
     TYPE = "file.quarantined"
     file_id: str
@@ -81,13 +131,19 @@ class FileFinished(Fact, frozen=True, kw_only=True):
 
 
 class FileFailed(Fact, frozen=True, kw_only=True):
-    """Every delivery of the file is final and none is stored. The spool keeps the file."""
+    """Every delivery of the file is final and none is stored, or it could not be fetched.
+
+    The spool keeps the file, or what is needed to fetch it.
+    """
 
     TYPE = "file.failed"
     file_id: str
     source: str
     provider_id: str
     failed: int
+    """How many deliveries failed: none where it could not be fetched."""
+    error: str | None = None
+    """Why it could not be fetched."""
 
 
 class DeliveryStored(Fact, frozen=True, kw_only=True):

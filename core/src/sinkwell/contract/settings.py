@@ -7,11 +7,16 @@ checks only what types cannot say, in ``__post_init__``, by raising ``ValueError
 """
 
 import hmac
+import ipaddress
 import math
+import re
+from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
 import msgspec
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2: a token
 
 
 class Duration(float):
@@ -65,11 +70,63 @@ class IfPresent(Enum):
     ``KEEP_IF_SAME``, as the earlier one may have put the file before it failed.)"""
 
 
+class FetchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[sources.NAME.fetch]``: how files are fetched that callbacks point to."""
+
+    allow_hosts: tuple[str, ...] | None = None
+    """Hosts that files are fetched from: ``cdn.example.com``, or ``*.example.com`` for all below
+    it; None means the provider's own."""
+    allow_networks: tuple[str, ...] = ()
+    """Networks beyond the public internet that may be reached, such as ``10.1.0.0/16``."""
+    headers: dict[str, dict[str, Secret]] = {}
+    """By host or ``*.example.com``, headers of the request; secrets as everywhere."""
+    timeout: Duration = Duration(900)
+    """Deadline of one attempt, in seconds."""
+    concurrency: int = 8
+    """How many files are fetched at once, at least 1."""
+
+    def __post_init__(self) -> None:
+        if self.concurrency < 1:
+            raise ValueError("concurrency must be at least 1")
+        if self.timeout <= 0:
+            raise ValueError("timeout must be more than 0")
+        for network in self.allow_networks:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                raise ValueError(f"allow_networks: {error}") from None
+        for host, headers in self.headers.items():
+            for name in headers:
+                if not _HEADER_NAME.fullmatch(name):
+                    raise ValueError(f"headers of {host}: {name!r} is no name of a header")
+
+
+class OnMismatch(Enum):
+    """What becomes of a file that is not what its sender claims, or is cut off."""
+
+    ACCEPT = "accept"
+    """Nothing: it is taken for what it is."""
+    WARN = "warn"
+    """It is delivered with the label ``mismatch``, and the log tells of it."""
+    QUARANTINE = "quarantine"
+    """The spool keeps it, and no sink gets it."""
+    REJECT = "reject"
+    """It is refused, with 422, or not fetched."""
+
+
 class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The keys that every ``[sources.NAME]`` section has."""
 
     type: str
     """Name of the source type."""
+    fetch: FetchSettings = FetchSettings()
+    """How files are fetched that callbacks point to."""
+    on_mismatch: OnMismatch = OnMismatch.WARN
+    """What becomes of a file that is not what its sender claims, or is cut off."""
+
+    def doubts(self) -> Sequence[str]:
+        """Say what is allowed, but better done otherwise: it is warned of."""
+        return ()
 
 
 class SinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,7 +10,7 @@ from sinkwell.intake.manifest import Manifest
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """A callback whose files are durable in the spool, ready to be recorded."""
+    """A callback whose files, or references to them, are durable in the spool."""
 
     callback_id: str
     source: str
@@ -19,6 +19,7 @@ class Acceptance:
     deduplication_key: str | None
     received_at: float
     files: tuple[tuple[Manifest, tuple[PlannedDelivery, ...]], ...]
+    """Each with its deliveries; a reference has none until it was fetched."""
     leases: Mapping[str, float] = field(default_factory=dict)
     """Deliveries that a worker holds a slot for, by id, with the time it needs, in seconds: they
     are recorded as leased, which saves a claim."""
@@ -34,6 +35,19 @@ class ProviderFailure:
     provider_status: str
     deduplication_key: str | None
     received_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A callback that brings no file and reports no failure, such as the end of a batch."""
+
+    callback_id: str
+    source: str
+    provider_id: str
+    provider_status: str
+    deduplication_key: str | None
+    received_at: float
+    labels: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +68,8 @@ class Journal(Protocol):
 
     async def record_failure(self, failure: ProviderFailure) -> Recorded:
         """Write that the provider failed, or find that it said so before."""
+        ...
+
+    async def record_notice(self, notice: Notice) -> Recorded:
+        """Write what the provider said, or find that it said so before."""
         ...

@@ -16,6 +16,8 @@ class IntakeLimits:
     max_header_size: int = 4096
     max_field_size: int = 64 * 1024
     max_fields_size: int = 256 * 1024
+    max_json_size: int = 1024**2
+    max_base64_size: int = 32 * 1024**2
 
     @property
     def max_body_size(self) -> int:

@@ -24,6 +24,16 @@ _MAGIC, _VERSION, _CLOSING = b"SINKWELL", 1, b"THE END\n"
 _LARGEST_MANIFEST = 4 * 1024 * 1024
 
 
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a file is that has to be fetched yet. The address may hold a secret."""
+
+    url: str
+    expires_at: float | None = None
+
+    def __repr__(self) -> str:
+        return f"Link(expires_at={self.expires_at})"
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """All that must be known of a file should nothing but its spool file be left."""
 
@@ -40,6 +50,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     extension: str
     name: str | None
     labels: dict[str, str]
+    overrides: dict[str, str] | None = None
+    """Key templates by sink that the callback URL named in place of the routes."""
+    quarantined: str | None = None
+    """Why it is kept and goes to no sink."""
+    link: Link | None = None
+    """Set while the file is but a reference: its payload is empty, and its claims are claims."""
 
 
 class DamagedFileError(Exception):

@@ -11,42 +11,10 @@ from multipart import (
 )
 
 from sinkwell.contract import Message, Part
+from sinkwell.intake.incoming import IncomingFile
 from sinkwell.intake.limits import IntakeLimits
 from sinkwell.intake.refusals import Refusal, malformed, too_large, unsupported
 from sinkwell.intake.spool import SpoolWriter
-
-_HEAD = 512
-
-
-class IncomingFile:
-    """A file part: what is known of it, what waits to be written, and its place in the spool."""
-
-    def __init__(self, segment: MultipartSegment, writer: SpoolWriter) -> None:
-        self.part = Part(
-            field=segment.name or "",
-            filename=segment.filename,
-            content_type=segment.content_type,
-            size=0,
-        )
-        self.writer = writer
-        self.pending: list[bytes] = []
-        self.pending_size = 0
-        self.size = 0
-        self.head = b""
-        """The first bytes, by which the content is recognised."""
-
-    def take(self, chunk: bytes) -> None:
-        """Note the next bytes."""
-        if len(self.head) < _HEAD:
-            self.head += chunk[: _HEAD - len(self.head)]
-        self.pending.append(chunk)
-        self.pending_size += len(chunk)
-        self.size += len(chunk)
-
-    def drain(self) -> list[bytes]:
-        """Hand over what waits to be written."""
-        chunks, self.pending, self.pending_size = self.pending, [], 0
-        return chunks
 
 
 class MultipartBody:
@@ -118,7 +86,13 @@ class MultipartBody:
         self._name = segment.name or ""
         kind = segment.content_type or "text/plain"
         if segment.filename is not None or not kind.startswith("text/"):
-            self.current = IncomingFile(segment, self._new_writer())
+            part = Part(
+                field=segment.name or "",
+                filename=segment.filename,
+                content_type=segment.content_type,
+                size=0,
+            )
+            self.current = IncomingFile(part, self._new_writer())
             self.files.append(self.current)
         self._text, self._text_size = [], 0
 
@@ -142,13 +116,7 @@ class MultipartBody:
     def _end(self) -> bool:
         if self.current is not None:
             file, self.current = self.current, None
-            file.part = Part(
-                field=file.part.field,
-                filename=file.part.filename,
-                content_type=file.part.content_type,
-                size=file.size,
-            )
-            self.message.parts.append(file.part)
+            self.message.parts.append(file.end())
             return False
         # Bytes that are no UTF-8 must survive until they are compared with a secret, and fail.
         text = b"".join(self._text).decode("utf-8", "surrogateescape")

@@ -3,7 +3,7 @@
 No I/O and no clock, so the conformance kit for sources drives what runs in production.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import structlog
@@ -12,13 +12,13 @@ from sinkwell.contract import (
     AuthenticationError,
     Callback,
     Message,
+    OnMismatch,
     Source,
     SourceError,
 )
+from sinkwell.intake.bodies import NewWriter, open_body
 from sinkwell.intake.limits import IntakeLimits
-from sinkwell.intake.multipart_body import MultipartBody
 from sinkwell.intake.refusals import Refusal, forbidden, malformed
-from sinkwell.intake.spool import SpoolWriter
 
 log = structlog.get_logger()
 
@@ -29,6 +29,7 @@ class OpenSource:
 
     name: str
     source: Source
+    on_mismatch: OnMismatch = OnMismatch.WARN
 
 
 def header_values(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -47,20 +48,28 @@ class Reading:
         origin: OpenSource,
         headers: dict[str, str],
         limits: IntakeLimits,
-        new_writer: Callable[[], SpoolWriter],
+        new_writer: NewWriter,
         received_at: float,
     ) -> None:
         """Read the content type. Raises ``Refusal`` (415, 400)."""
-        self.body = MultipartBody(headers, limits, new_writer, received_at)
+        transport = origin.source.transport
+        self.body = open_body(transport, headers, limits, new_writer, received_at)
         self._origin = origin
         self._authentic = False
 
     def begin(self) -> None:
         """Authenticate by the headers alone. Raises ``Refusal`` (403)."""
+        message = self.body.message
+        try:
+            message.macs = self._origin.source.macs(message)
+        except SourceError as error:
+            raise self._refusal(error) from error
         self._authenticate()
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes. Raises ``Refusal``: as ``MultipartBody.feed`` does, and 403."""
+        """Take the next bytes. Raises ``Refusal``: as ``Body.feed`` does, and 403."""
+        for mac in self.body.message.macs:
+            mac.update(chunk)
         field_completed = self.body.feed(chunk)
         if field_completed and not self._authentic:
             self._authenticate()
@@ -80,7 +89,7 @@ class Reading:
             callback = self._origin.source.parse(self.body.message)
         except SourceError as error:
             raise self._refusal(error) from error
-        if callback.succeeded and not callback.files:
+        if callback.succeeded and not callback.files and not callback.notice:
             raise malformed("the callback brings no file")
         return callback
 

@@ -7,33 +7,39 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
+import msgspec
 import structlog
 
 from sinkwell.clock import Clock
-from sinkwell.contract import Callback, PartFile
+from sinkwell.contract import (
+    BodyFile,
+    Callback,
+    FileReference,
+    InlineFile,
+    LinkedFile,
+    Part,
+    PartFile,
+)
 from sinkwell.delivery.dispatch import Dispatch
-from sinkwell.delivery.model import LeasedFile
 from sinkwell.delivery.plan import Planner
 from sinkwell.ids import new_id
 from sinkwell.intake.admission import Admission, Room
+from sinkwell.intake.bodies import Body
 from sinkwell.intake.body import ReceiveChunk, paced
-from sinkwell.intake.journal import Acceptance, Journal, ProviderFailure, Recorded
+from sinkwell.intake.durable import judged, leased_file, plan_deliveries
+from sinkwell.intake.incoming import WRITE_AT, IncomingFile
+from sinkwell.intake.journal import Acceptance, Journal, Notice, ProviderFailure, Recorded
 from sinkwell.intake.limits import IntakeLimits
-from sinkwell.intake.manifest import Manifest
-from sinkwell.intake.multipart_body import IncomingFile, MultipartBody
+from sinkwell.intake.manifest import Link, Manifest
 from sinkwell.intake.reading import OpenSource, Reading
 from sinkwell.intake.refusals import too_large
-from sinkwell.intake.sniff import sniff
 from sinkwell.intake.spool import Spool, SpoolWriter
-from sinkwell.naming import KeyValues
 from sinkwell.outage import LedgerUnavailableError
 from sinkwell.threads import Threads
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_WRITE_AT = 256 * 1024
-"""So much of a file is collected before a thread writes it: smaller files take one hop."""
 _RECORD_AGAIN = 1.0
 
 log = structlog.get_logger()
@@ -53,7 +59,9 @@ class Intake:
         clock: Clock,
         threads: Threads,
         dispatch: Dispatch,
+        wake_fetcher: Callable[[str], None],
     ) -> None:
+        """``wake_fetcher`` is told of a source whose callback left something to fetch."""
         self._spool = spool
         self._admission = admission
         self._limits = limits
@@ -62,12 +70,17 @@ class Intake:
         self._clock = clock
         self._threads = threads
         self._dispatch = dispatch
+        self._wake_fetcher = wake_fetcher
         self._unrecorded: deque[Acceptance] = deque()
 
     async def receive(
-        self, origin: OpenSource, headers: dict[str, str], receive_chunk: ReceiveChunk
+        self,
+        origin: OpenSource,
+        headers: dict[str, str],
+        receive_chunk: ReceiveChunk,
+        overrides: dict[str, str] | None = None,
     ) -> Recorded:
-        """Take one callback whole.
+        """Take one callback whole. ``overrides`` are those of its URL, as in ``Planner.plan``.
 
         When this returns, its files and its record are durable. Raises ``Refusal`` for what is
         not taken and ``ClientGoneError`` when the sender went away; nothing of either is kept.
@@ -83,7 +96,9 @@ class Intake:
             callback = reading.understand()
             if not callback.succeeded:
                 return await self._journal.record_failure(self._failure(origin, callback))
-            return await self._accept(origin, callback, body, room)
+            if callback.notice:
+                return await self._journal.record_notice(self._notice(origin, callback))
+            return await self._accept(origin, callback, body, room, overrides)
 
     async def record_late(self) -> None:
         """Record, until cancelled, what the ledger could not take when it came.
@@ -117,26 +132,37 @@ class Intake:
         reading.begin()
         async for chunk in paced(receive_chunk, self._limits):
             reading.feed(chunk)
-            if body.current is not None and body.current.pending_size >= _WRITE_AT:
+            if body.current is not None and body.current.pending_size >= WRITE_AT:
                 self._admission.write(room, body.current.pending_size)
                 await self._on_disk(body.current.writer.write, body.current.drain())
         reading.end()
 
     async def _accept(
-        self, origin: OpenSource, callback: Callback, body: MultipartBody, room: Room
+        self,
+        origin: OpenSource,
+        callback: Callback,
+        body: Body,
+        room: Room,
+        overrides: dict[str, str] | None,
     ) -> Recorded:
         callback_id = new_id("c")
         received_at = self._clock.now()
         files = []
-        parts = body.message.parts
-        brought = [(file, body.files[parts.index(file.part)]) for file in callback.files]
+        brought = [(reference, self._incoming(reference, body)) for reference in callback.files]
         # All before any is finished: what is finished stays.
         self._admission.write(room, sum(incoming.pending_size for _, incoming in brought))
-        for reference, incoming in brought:
-            draft = _manifest(origin, callback, callback_id, received_at, reference, incoming)
+        drafts = []
+        for number, (reference, incoming) in enumerate(brought, 1):
+            draft = _draft(origin, callback, callback_id, received_at, reference, incoming)
+            draft = msgspec.structs.replace(draft, overrides=overrides)
+            if number > 1:  # each has an id of its own, as keys are made of them
+                provider_id = f"{callback.provider_id}-{number}"
+                draft = msgspec.structs.replace(draft, provider_id=provider_id)
+            drafts.append((draft, incoming))
+        for draft, incoming in drafts:
             manifest = await self._on_disk(incoming.writer.finish, incoming.drain(), draft)
             self._admission.keep(room, manifest.size)
-            files.append((manifest, self._planner.plan(origin.name, key_values(manifest))))
+            files.append((manifest, plan_deliveries(self._planner, manifest)))
         acceptance = Acceptance(
             callback_id=callback_id,
             source=origin.name,
@@ -163,12 +189,33 @@ class Intake:
             )
             if not recorded.duplicate:
                 over.begin()
+        if any(manifest.link for manifest, _ in acceptance.files):
+            self._wake_fetcher(acceptance.source)
         # A commit that failed may stand all the same: then it is found to repeat itself.
         if recorded.duplicate and recorded.callback_id != acceptance.callback_id:
             for manifest, _ in acceptance.files:
                 self._spool.release(manifest.file_id)
                 self._admission.used -= manifest.size
         return recorded
+
+    def _incoming(self, reference: FileReference, body: Body) -> IncomingFile:
+        """Return the file that a reference means, as far as it has come with the message."""
+        match reference:
+            case PartFile(part=part):
+                return body.files[body.message.parts.index(part)]
+            case BodyFile():
+                return body.files[0]
+            case InlineFile(content=content):
+                incoming = self._begun(reference.name, body)
+                incoming.take(content)
+                return incoming
+            case LinkedFile():
+                return self._begun(reference.name, body)
+
+    def _begun(self, name: str | None, body: Body) -> IncomingFile:
+        incoming = IncomingFile(Part("", name, None, 0), self._new_writer())
+        body.files.append(incoming)  # where it is discarded, should something fail
+        return incoming
 
     def _failure(self, origin: OpenSource, callback: Callback) -> ProviderFailure:
         return ProviderFailure(
@@ -178,6 +225,17 @@ class Intake:
             provider_status=callback.provider_status,
             deduplication_key=callback.deduplication_key,
             received_at=self._clock.now(),
+        )
+
+    def _notice(self, origin: OpenSource, callback: Callback) -> Notice:
+        return Notice(
+            callback_id=new_id("c"),
+            source=origin.name,
+            provider_id=callback.provider_id,
+            provider_status=callback.provider_status,
+            deduplication_key=callback.deduplication_key,
+            received_at=self._clock.now(),
+            labels=callback.labels,
         )
 
     async def _on_disk(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -192,46 +250,18 @@ class Intake:
                 await self._on_disk(file.writer.discard)
 
 
-def leased_file(manifest: Manifest) -> LeasedFile:
-    """Return what workers must know of a file."""
-    return LeasedFile(
-        file_id=manifest.file_id,
-        source=manifest.source,
-        provider_id=manifest.provider_id,
-        size=manifest.size,
-        sha256=manifest.sha256,
-        media_type=manifest.media_type,
-        name=manifest.name,
-        labels=manifest.labels,
-    )
-
-
-def key_values(manifest: Manifest) -> KeyValues:
-    """Return what key templates may use of a file."""
-    return KeyValues(
-        id=manifest.provider_id,
-        file_id=manifest.file_id,
-        source=manifest.source,
-        received_at=manifest.received_at,
-        ext=manifest.extension,
-        sha256=manifest.sha256,
-        name=manifest.name,
-        url=manifest.labels.get("url"),
-        tags=tuple(manifest.labels.get("tags", "").split(",")),
-        labels=manifest.labels,
-    )
-
-
-def _manifest(
+def _draft(
     origin: OpenSource,
     callback: Callback,
     callback_id: str,
     received_at: float,
-    reference: PartFile,
+    reference: FileReference,
     incoming: IncomingFile,
 ) -> Manifest:
-    seen = sniff(incoming.head)
-    return Manifest(
+    link = None
+    if isinstance(reference, LinkedFile):
+        link = Link(url=reference.url, expires_at=reference.expires_at)
+    draft = Manifest(
         file_id=incoming.writer.file_id,
         callback_id=callback_id,
         source=origin.name,
@@ -241,8 +271,10 @@ def _manifest(
         received_at=received_at,
         size=0,
         sha256="",
-        media_type=seen.media_type if seen else reference.media_type,
-        extension=seen.extension if seen else reference.extension,
-        name=incoming.part.filename,
+        media_type=reference.media_type,
+        extension=reference.extension,
+        name=reference.name if isinstance(reference, BodyFile) else incoming.part.filename,
         labels=dict(callback.labels),
+        link=link,
     )
+    return draft if link else judged(draft, incoming.content, origin.on_mismatch)

@@ -14,9 +14,9 @@ import structlog
 
 from sinkwell.delivery.plan import Planner
 from sinkwell.intake.admission import Admission
+from sinkwell.intake.durable import plan_deliveries
 from sinkwell.intake.journal import Acceptance, Journal
 from sinkwell.intake.manifest import DamagedFileError, Manifest, read_manifest
-from sinkwell.intake.receive import key_values
 from sinkwell.intake.spool import Spool
 from sinkwell.threads import Threads
 
@@ -125,8 +125,7 @@ async def _adopt(
                 deduplication_key=first.deduplication_key,
                 received_at=first.received_at,
                 files=tuple(
-                    (manifest, planner.plan(manifest.source, key_values(manifest)))
-                    for manifest in manifests
+                    (manifest, plan_deliveries(planner, manifest)) for manifest in manifests
                 ),
             )
         )

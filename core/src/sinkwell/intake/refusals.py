@@ -44,6 +44,11 @@ def too_large(detail: str) -> Refusal:
     return Refusal(413, "too-large", "The callback is too large", detail)
 
 
+def mismatched(detail: str) -> Refusal:
+    """422: the file is not what it is claimed to be, and the source takes no such files."""
+    return Refusal(422, "content-mismatch", "The file is not what it should be", detail)
+
+
 def too_slow(detail: str) -> Refusal:
     """408: the body did not come in time."""
     return Refusal(408, "too-slow", "The callback came too slowly", detail)

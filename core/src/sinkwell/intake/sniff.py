@@ -38,6 +38,7 @@ KINDS = (PNG, JPEG, WEBP, AVIF, GIF, SVG, PDF, MP4, WEBM, ZIP, HTML, JSON)
 """Every format that is recognised."""
 
 _BY_EXTENSION = {kind.extension: kind for kind in KINDS} | {"jpeg": JPEG, "htm": HTML}
+_BY_MEDIA_TYPE = {kind.media_type: kind for kind in KINDS} | {"image/jpg": JPEG}
 
 # Texts are matched without a way back (`*+`), so that hostile ones take no longer.
 _SPACE = rb"[ \t\r\n]*+"
@@ -91,6 +92,11 @@ def sniff(head: bytes) -> Kind | None:
 def kind_of_extension(extension: str) -> Kind | None:
     """Return the kind that an extension stands for, in either case and without its dot."""
     return _BY_EXTENSION.get(extension.lower())
+
+
+def kind_of_media_type(media_type: str) -> Kind | None:
+    """Return the kind that a media type names, without its parameters and in either case."""
+    return _BY_MEDIA_TYPE.get(media_type.partition(";")[0].strip().lower())
 
 
 def _sniff_brands(head: bytes) -> Kind | None:

@@ -9,21 +9,22 @@ from sqlalchemy import Connection, bindparam, insert, select, tuple_
 
 from sinkwell.contract.events import (
     CallbackDuplicate,
+    CallbackNotice,
     CallbackProviderFailed,
     CallbackReceived,
-    FileAccepted,
 )
-from sinkwell.delivery.model import State
-from sinkwell.delivery.plan import PlannedDelivery
-from sinkwell.intake.journal import Acceptance, ProviderFailure, Recorded
+from sinkwell.intake.journal import Acceptance, Notice, ProviderFailure, Recorded
 from sinkwell.intake.manifest import Manifest
-from sinkwell.ledger import eventlog
+from sinkwell.ledger import eventlog, fetches, refetches
+from sinkwell.ledger.rows import accepted, delivery_row, file_state
 from sinkwell.ledger.schema import callbacks, deliveries, files
+from sinkwell.ledger.schema import fetches as fetches_table
 
 _encoder = msgspec.json.Encoder()
 _insert_callbacks = insert(callbacks)
 _insert_files = insert(files)
 _insert_deliveries = insert(deliveries)
+_insert_fetches = insert(fetches_table)
 _standing = select(
     callbacks.c.source, callbacks.c.deduplication_key, callbacks.c.id, callbacks.c.content
 ).where(
@@ -40,6 +41,7 @@ class _Rows:
     callbacks: list[Row] = field(default_factory=list)
     files: list[Row] = field(default_factory=list)
     deliveries: list[Row] = field(default_factory=list)
+    fetches: list[Row] = field(default_factory=list)
     announced: list[eventlog.Announced] = field(default_factory=list)
 
     def write(self, connection: Connection) -> None:
@@ -47,6 +49,7 @@ class _Rows:
             (_insert_callbacks, self.callbacks),
             (_insert_files, self.files),
             (_insert_deliveries, self.deliveries),
+            (_insert_fetches, self.fetches),
         ):
             if rows:
                 connection.execute(statement, rows)
@@ -60,6 +63,7 @@ def record_acceptances(
     standing = _find_standing(connection, [acceptance for _, acceptance in acceptances])
     results = []
     rows = _Rows()
+    renewals = []
     for spool_id, acceptance in acceptances:
         content = _content(acceptance)
         known = standing.get(_key(acceptance))
@@ -69,10 +73,15 @@ def record_acceptances(
             results.append(Recorded(acceptance.callback_id, duplicate=False))
         else:
             first_id, first_content = known
-            repeat = _repeat(acceptance, first_id, same_content=content == first_content)
-            rows.announced.append((first_id, acceptance.received_at, repeat))
+            fact = _repeat(acceptance, first_id, same_content=content == first_content)
+            rows.announced.append((first_id, acceptance.received_at, fact))
             results.append(Recorded(first_id, duplicate=True))
+            renewals.append((first_id, acceptance))
     rows.write(connection)
+    for first_id, repeat in renewals:
+        links = [manifest.link for manifest, _ in repeat.files]
+        if any(links) and first_id != repeat.callback_id:
+            refetches.renew(connection, first_id, links, repeat.received_at)
     return results
 
 
@@ -80,29 +89,46 @@ def record_failures(
     connection: Connection, failures: Sequence[ProviderFailure]
 ) -> Sequence[Recorded]:
     """Record what providers say has failed; a repeat changes nothing."""
-    standing = _find_standing(connection, failures)
+    return _record_words(connection, failures)
+
+
+def record_notices(connection: Connection, notices: Sequence[Notice]) -> Sequence[Recorded]:
+    """Record what else providers say; a repeat changes nothing."""
+    return _record_words(connection, notices)
+
+
+def _record_words(
+    connection: Connection, words: Sequence[ProviderFailure | Notice]
+) -> Sequence[Recorded]:
+    standing = _find_standing(connection, words)
     results = []
     rows = _Rows()
-    for failure in failures:
-        known = standing.get(_key(failure))
+    for word in words:
+        known = standing.get(_key(word))
         if known is not None:
             results.append(Recorded(known[0], duplicate=True))
             continue
-        standing[_key(failure)] = (failure.callback_id, None)
-        rows.callbacks.append(_callback_row(failure, content=None))
-        fact = CallbackProviderFailed(
-            callback_id=failure.callback_id,
-            source=failure.source,
-            provider_id=failure.provider_id,
-            provider_status=failure.provider_status,
-        )
-        rows.announced.append((failure.callback_id, failure.received_at, fact))
-        results.append(Recorded(failure.callback_id, duplicate=False))
+        standing[_key(word)] = (word.callback_id, None)
+        rows.callbacks.append(_callback_row(word, content=None))
+        rows.announced.append((word.callback_id, word.received_at, _told(word)))
+        results.append(Recorded(word.callback_id, duplicate=False))
     rows.write(connection)
     return results
 
 
-def _key(message: Acceptance | ProviderFailure) -> tuple[str, str]:
+def _told(word: ProviderFailure | Notice) -> CallbackProviderFailed | CallbackNotice:
+    said = {
+        "callback_id": word.callback_id,
+        "source": word.source,
+        "provider_id": word.provider_id,
+        "provider_status": word.provider_status,
+    }
+    if isinstance(word, Notice):
+        return CallbackNotice(**said, labels=dict(word.labels))
+    return CallbackProviderFailed(**said)
+
+
+def _key(message: Acceptance | ProviderFailure | Notice) -> tuple[str, str]:
     """Return what a repeat has in common; a message that has no repeats is its own."""
     return message.source, message.deduplication_key or message.callback_id
 
@@ -113,7 +139,7 @@ def _content(acceptance: Acceptance) -> str:
 
 
 def _find_standing(
-    connection: Connection, messages: Sequence[Acceptance | ProviderFailure]
+    connection: Connection, messages: Sequence[Acceptance | ProviderFailure | Notice]
 ) -> dict[tuple[str, str], tuple[str, str | None]]:
     """Return id and content of callbacks that these messages repeat, by source and key."""
     keys = [(m.source, m.deduplication_key) for m in messages if m.deduplication_key]
@@ -133,12 +159,20 @@ def _add(rows: _Rows, acceptance: Acceptance, spool_id: str, content: str) -> No
     rows.announced.append((acceptance.callback_id, acceptance.received_at, fact))
     for manifest, planned in acceptance.files:
         rows.files.append(_file_row(manifest, spool_id, routed=bool(planned)))
+        if manifest.link is not None:
+            rows.fetches.append(fetches.fetch_row(manifest, manifest.link))
+            continue
         rows.deliveries += (
-            _delivery_row(manifest, delivery, acceptance.leases.get(delivery.id))
+            delivery_row(
+                manifest.file_id,
+                delivery,
+                manifest.received_at,
+                acceptance.leases.get(delivery.id),
+            )
             for delivery in planned
         )
-        rows.announced.append(
-            (manifest.file_id, acceptance.received_at, _accepted(manifest, planned))
+        rows.announced += (
+            (manifest.file_id, acceptance.received_at, fact) for fact in accepted(manifest, planned)
         )
 
 
@@ -151,27 +185,14 @@ def _repeat(acceptance: Acceptance, first_id: str, *, same_content: bool) -> Cal
     )
 
 
-def _accepted(manifest: Manifest, planned: Sequence[PlannedDelivery]) -> FileAccepted:
-    return FileAccepted(
-        file_id=manifest.file_id,
-        callback_id=manifest.callback_id,
-        source=manifest.source,
-        provider_id=manifest.provider_id,
-        size=manifest.size,
-        sha256=manifest.sha256,
-        media_type=manifest.media_type,
-        sinks=tuple(delivery.sink for delivery in planned),
-    )
-
-
-def _callback_row(message: Acceptance | ProviderFailure, *, content: str | None) -> Row:
+def _callback_row(message: Acceptance | ProviderFailure | Notice, *, content: str | None) -> Row:
     return {
         "id": message.callback_id,
         "source": message.source,
         "deduplication_key": message.deduplication_key,
         "provider_id": message.provider_id,
         "provider_status": message.provider_status,
-        "succeeded": content is not None,
+        "succeeded": not isinstance(message, ProviderFailure),
         "received_at": message.received_at,
         "content": content,
     }
@@ -191,21 +212,6 @@ def _file_row(manifest: Manifest, spool_id: str, *, routed: bool) -> Row:
         "name": manifest.name,
         "labels": _encoder.encode(manifest.labels).decode(),
         "received_at": manifest.received_at,
-        "state": "open" if routed else "unrouted",
+        "state": file_state(manifest, routed=routed),
         "released": False,
-    }
-
-
-def _delivery_row(manifest: Manifest, delivery: PlannedDelivery, lease_for: float | None) -> Row:
-    leased = lease_for is not None
-    return {
-        "id": delivery.id,
-        "file_id": manifest.file_id,
-        "sink": delivery.sink,
-        "key": delivery.key,
-        "state": (State.LEASED if leased else State.PENDING).value,
-        "due_at": manifest.received_at + (lease_for or 0.0),
-        "epoch": 1 if leased else 0,
-        "attempts": 0,
-        "created_at": manifest.received_at,
     }

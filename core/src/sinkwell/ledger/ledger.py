@@ -11,9 +11,12 @@ from sqlalchemy.exc import DBAPIError
 from sinkwell.clock import Clock
 from sinkwell.contract import Event, Fact
 from sinkwell.delivery.model import Claims, Lease, Settled, Settlement
-from sinkwell.intake.journal import Acceptance, ProviderFailure, Recorded
+from sinkwell.delivery.plan import PlannedDelivery
+from sinkwell.intake.fetching import FetchClaims, Fetched, FetchLease, Unfetched
+from sinkwell.intake.journal import Acceptance, Notice, ProviderFailure, Recorded
+from sinkwell.intake.manifest import Manifest
 from sinkwell.ledger import acceptance as accepting
-from sinkwell.ledger import eventlog, leases, reads, upkeep
+from sinkwell.ledger import eventlog, fetches, leases, reads, refetches, routing, upkeep
 from sinkwell.ledger.closing import Retention
 from sinkwell.ledger.database import open_for_reading, open_for_writing, unavailable
 from sinkwell.ledger.leases import Claim
@@ -31,9 +34,9 @@ T = TypeVar("T")
 class Ledger:
     """The SQLite ledger of one data directory, for one spool.
 
-    It serves intake (``Journal``), workers (``Queue``) and the event relay. Every method that
-    writes shares its commit with all others that wait, and raises ``LedgerUnavailableError``
-    when the database cannot be written.
+    It serves intake (``Journal``, ``FetchQueue``), workers (``Queue``) and the event relay. Every
+    method that writes shares its commit with all others that wait, and raises
+    ``LedgerUnavailableError`` when the database cannot be written.
     """
 
     def __init__(
@@ -73,6 +76,39 @@ class Ledger:
     async def record_failure(self, failure: ProviderFailure) -> Recorded:
         """Write that the provider failed, or find that it said so before."""
         return await self._writer.write(accepting.record_failures, failure)
+
+    async def record_notice(self, notice: Notice) -> Recorded:
+        """Write what the provider said, or find that it said so before."""
+        return await self._writer.write(accepting.record_notices, notice)
+
+    async def claim_fetches(self, source: str, *, limit: int, lease_for: float) -> FetchClaims:
+        """Lease fetches of a source that are due, the longest due first."""
+        now = self._clock.now()
+        wanted = fetches.FetchClaim(source, self._spool_id, now, limit, lease_for)
+        return await self._writer.write(fetches.claim, wanted, patience=_SHORT_PATIENCE)
+
+    async def record_fetched(self, fetched: Fetched) -> bool:
+        """Write file, deliveries and events at once. False when the lease had run out."""
+        return await self._writer.write(fetches.settle_fetched, fetched)
+
+    async def record_unfetched(self, unfetched: Unfetched) -> bool:
+        """Write a failed attempt. False when the lease had run out."""
+        settled = (self._retention, unfetched)
+        return await self._writer.write(fetches.settle_unfetched, settled, patience=_PATIENCE)
+
+    async def hand_back_fetch(self, lease: FetchLease) -> None:
+        """End a lease as if it had never been."""
+        await self._writer.write(fetches.hand_back, (lease, self._clock.now()), patience=_PATIENCE)
+
+    async def retry_fetch(self, file_id: str) -> str:
+        """Bring a failed fetch back and return its source.
+
+        Raises ``LookupError`` when there is none, ``NotFetchableError`` when it cannot be.
+        """
+        result = await self._writer.write(refetches.retry, (file_id, self._clock.now()))
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     async def claim(self, sink: str, *, limit: int, lease_for: float) -> Claims:
         """Lease deliveries of a sink that are due, the longest due first."""
@@ -129,6 +165,17 @@ class Ledger:
         """Return id and size of every file that should lie in the spool."""
         return await self._read(upkeep.kept_files, self._spool_id)
 
+    async def unrouted_files(self) -> list[str]:
+        """Return the ids of files in the spool that no route took, the oldest first."""
+        return await self._read(routing.unrouted_files, self._spool_id)
+
+    async def record_routed(self, manifest: Manifest, planned: Sequence[PlannedDelivery]) -> None:
+        """Write the deliveries of a file that had none, and that it has some, at once."""
+        routed = routing.Routed(
+            manifest.file_id, manifest.source, manifest.provider_id, planned, self._clock.now()
+        )
+        await self._writer.write(routing.record_routed, routed)
+
     async def open_cursor(self, notifier: str) -> int:
         """Return how far a notifier has been told; a new one starts at the end of the log."""
         return await self._writer.write(eventlog.open_cursors, notifier)
@@ -152,6 +199,10 @@ class Ledger:
     async def list_attempts(self, delivery_id: str) -> list[reads.AttemptView]:
         """Return the tries of a delivery, the first one first."""
         return await self._read(reads.list_attempts, delivery_id)
+
+    async def list_fetch_attempts(self, file_id: str) -> list[reads.FetchAttemptView]:
+        """Return the tries to fetch a file, the first one first."""
+        return await self._read(reads.list_fetch_attempts, file_id)
 
     async def count_states(self) -> Sequence[tuple[str, str, int]]:
         """Return sink, state and number of deliveries for each pair that occurs."""

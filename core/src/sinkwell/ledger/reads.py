@@ -2,13 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Row, func, select
 
-from sinkwell.ledger.schema import attempts, deliveries, files
+from sinkwell.ledger.schema import attempts, callbacks, deliveries, fetch_attempts, fetches, files
 
 _labels = msgspec.json.Decoder(dict[str, str])
+
+
+class FetchView(msgspec.Struct, frozen=True, kw_only=True):
+    """How the fetch of a file stands that a callback pointed to."""
+
+    state: str
+    attempts: int
+    host: str
+    """All that is shown of the link, which may hold a secret."""
+    expires_at: float | None
+    due_at: float | None
 
 
 class FileView(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,11 +35,18 @@ class FileView(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     sha256: str
     media_type: str
+    extension: str
     name: str | None
     labels: dict[str, str]
+    status: str
+    """The provider's own word for how the capture ended."""
     state: str
     received_at: float
     in_spool: bool
+    error: str | None
+    """Why it could not be fetched, the last time it was tried, or is not what it should be."""
+    fetch: FetchView | None
+    """None where the callback brought the file itself."""
 
 
 class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +65,18 @@ class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     due_at: float | None
     created_at: float
     settled_at: float | None
+
+
+class FetchAttemptView(msgspec.Struct, frozen=True, kw_only=True):
+    """One try to fetch a file."""
+
+    file_id: str
+    number: int
+    started_at: float
+    ended_at: float
+    outcome: str
+    error: str | None
+    bytes: int
 
 
 class AttemptView(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +107,22 @@ class Filter:
 
 def list_files(connection: Connection, wanted: Filter) -> list[FileView]:
     """Return files, the newest first."""
-    query = select(files).order_by(files.c.id.desc()).limit(wanted.limit)
+    query = (
+        select(
+            files,
+            fetches.c.url,
+            fetches.c.expires_at,
+            fetches.c.state.label("fetch_state"),
+            fetches.c.due_at,
+            fetches.c.attempts,
+            fetches.c.error,
+            callbacks.c.provider_status,
+        )
+        .join(callbacks, callbacks.c.id == files.c.callback_id)
+        .outerjoin(fetches, fetches.c.file_id == files.c.id)
+        .order_by(files.c.id.desc())
+        .limit(wanted.limit)
+    )
     for column, value in (
         (files.c.state, wanted.state),
         (files.c.source, wanted.source),
@@ -95,13 +142,53 @@ def list_files(connection: Connection, wanted: Filter) -> list[FileView]:
             size=row.size,
             sha256=row.sha256,
             media_type=row.media_type,
+            extension=row.extension,
             name=row.name,
             labels=_labels.decode(row.labels),
+            status=row.provider_status,
             state=row.state,
             received_at=row.received_at,
             in_spool=not row.released,
+            error=row.error or _labels.decode(row.labels).get("mismatch"),
+            fetch=_fetch_view(row),
         )
         for row in connection.execute(query)
+    ]
+
+
+def _fetch_view(row: Row[Any]) -> FetchView | None:
+    if row.url is None:
+        return None
+    return FetchView(
+        state=row.fetch_state,
+        attempts=row.attempts,
+        host=_host(row.url),
+        expires_at=row.expires_at,
+        due_at=row.due_at,
+    )
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:  # a sender's text need be no URL
+        return ""
+
+
+def list_fetch_attempts(connection: Connection, file_id: str) -> list[FetchAttemptView]:
+    """Return the tries to fetch a file, the first one first."""
+    query = select(fetch_attempts).where(fetch_attempts.c.file_id == file_id)
+    return [
+        FetchAttemptView(
+            file_id=row.file_id,
+            number=row.epoch,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            outcome=row.outcome,
+            error=row.error,
+            bytes=row.bytes,
+        )
+        for row in connection.execute(query.order_by(fetch_attempts.c.epoch))
     ]
 
 

@@ -54,8 +54,9 @@ files = Table(
     Column("name", Text),
     Column("labels", Text, nullable=False),
     Column("received_at", Float(53), nullable=False),
-    # open: a delivery is not final; finished: all are, one is stored; failed: none is stored;
-    # unrouted: there are none; quarantined: the spool's copy is damaged
+    # fetching: but a link is there yet; open: a delivery is not final; finished: all are, one is
+    # stored; failed: none is stored, or it could not be fetched; unrouted: there are none;
+    # quarantined: the spool's copy is damaged, or it is not what its sender claims
     Column("state", String(16), nullable=False),
     # when the spool may let go of it; null while deliveries are open, and for unrouted files
     Column("release_at", Float(53)),
@@ -66,6 +67,49 @@ files = Table(
         sqlite_where=text("release_at IS NOT NULL AND NOT released"),
         postgresql_where=text("release_at IS NOT NULL AND NOT released"),
     ),
+    sqlite_with_rowid=False,
+)
+
+# Files that callbacks point to. The address may hold a secret: lists never show it.
+fetches = Table(
+    "fetches",
+    metadata,
+    Column("file_id", String(32), ForeignKey("files.id"), primary_key=True),
+    # a repeat of the callback may renew the link
+    Column("callback_id", String(32), nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("expires_at", Float(53)),
+    # pending, leased, fetched, failed
+    Column("state", String(16), nullable=False),
+    # as with deliveries
+    Column("due_at", Float(53)),
+    Column("epoch", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error", Text),
+    CheckConstraint("(due_at IS NULL) = (state NOT IN ('pending', 'leased'))", name="due_or_over"),
+    Index("fetches_of_callback", "callback_id"),
+    Index(
+        "fetches_due",
+        "source",
+        "due_at",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+fetch_attempts = Table(
+    "fetch_attempts",
+    metadata,
+    Column("file_id", String(32), ForeignKey("fetches.file_id"), primary_key=True),
+    Column("epoch", Integer, primary_key=True),
+    Column("started_at", Float(53), nullable=False),
+    Column("ended_at", Float(53), nullable=False),
+    # stored, transient, rejected, misbehaved, interrupted
+    Column("outcome", String(16), nullable=False),
+    Column("error", Text),
+    Column("bytes", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 

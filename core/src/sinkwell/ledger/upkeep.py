@@ -9,9 +9,10 @@ from sinkwell.contract import Fact
 from sinkwell.contract.events import DeliveryRejected, DeliveryRetried, FileQuarantined
 from sinkwell.delivery import decide
 from sinkwell.delivery.model import State
+from sinkwell.intake.fetching import FetchState
 from sinkwell.ledger import eventlog
 from sinkwell.ledger.closing import count_states
-from sinkwell.ledger.schema import deliveries, files
+from sinkwell.ledger.schema import deliveries, fetches, files
 
 
 class NotRetriableError(Exception):
@@ -41,6 +42,25 @@ _clamp_waits = (
         deliveries.c.file_id.in_(_ours),
     )
     .values(due_at=bindparam("present"))
+)
+_end_fetch_leases = (
+    update(fetches)
+    .where(fetches.c.state == FetchState.LEASED.value, fetches.c.file_id.in_(_ours))
+    .values(due_at=bindparam("present"))
+)
+_clamp_fetch_waits = (
+    update(fetches)
+    .where(
+        fetches.c.state == FetchState.PENDING.value,
+        fetches.c.due_at > bindparam("horizon"),
+        fetches.c.file_id.in_(_ours),
+    )
+    .values(due_at=bindparam("present"))
+)
+_end_fetch = (
+    update(fetches)
+    .where(fetches.c.file_id == bindparam("file"), fetches.c.due_at.is_not(None))
+    .values(state=FetchState.FAILED.value, due_at=None, error=bindparam("reason"))
 )
 _known = select(files.c.id).where(files.c.id.in_(bindparam("ids", expanding=True)))
 _kept = select(files.c.id, files.c.size).where(
@@ -101,6 +121,8 @@ def take_over(connection: Connection, restarts: Sequence[Restart]) -> Sequence[N
         connection.execute(_end_leases, values)
         horizon = restart.now + restart.longest_wait
         connection.execute(_clamp_waits, {**values, "horizon": horizon})
+        connection.execute(_end_fetch_leases, values)
+        connection.execute(_clamp_fetch_waits, {**values, "horizon": horizon})
     return [None] * len(restarts)
 
 
@@ -170,6 +192,7 @@ def _lose(connection: Connection, file_id: str, reason: str, now: float) -> list
     if file is None:
         return []
     facts: list[Fact] = [FileQuarantined(file_id=file_id, reason=reason)]
+    connection.execute(_end_fetch, {"file": file_id, "reason": reason})
     rejected = connection.execute(_reject_open, {**values, "reason": reason}).all()
     facts += (
         DeliveryRejected(

@@ -6,7 +6,7 @@ Pure: no clock, no disk, nothing that differs between two machines.
 from sinkwell.naming.explain import Change, explain
 from sinkwell.naming.segment import identifier, segment
 from sinkwell.naming.template import Template, TemplateError
-from sinkwell.naming.variables import KeyValues
+from sinkwell.naming.variables import KeyValues, host_of
 
 __all__ = [
     "Change",
@@ -14,6 +14,7 @@ __all__ = [
     "Template",
     "TemplateError",
     "explain",
+    "host_of",
     "identifier",
     "segment",
 ]

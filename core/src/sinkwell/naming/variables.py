@@ -151,7 +151,7 @@ _IDS: dict[str, Callable[[KeyValues], str]] = {
 
 _TEXTS: dict[str, Callable[[KeyValues], str | None]] = {
     "source": lambda values: values.source,
-    "domain": lambda values: _host(values.url),
+    "domain": lambda values: host_of(values.url),
     "tag": lambda values: values.tags[0] if values.tags else None,
     "name": lambda values: _stem(values.name),
 }
@@ -197,7 +197,7 @@ def _stem(name: str | None) -> str | None:
     return base.rpartition(".")[0] or base
 
 
-def _host(url: str | None) -> str | None:
+def host_of(url: str | None) -> str | None:
     """Return the host of an address, international ones in their ASCII form.
 
     That is the one that browsers use (IDNA 2008, read by the tolerant rules of UTS 46). What has

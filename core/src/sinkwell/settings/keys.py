@@ -85,13 +85,14 @@ def check_keys(
 def _warn_of_shared_keys(
     report: Report, ways: Iterable[Way], sources: Mapping[str, SourceSettings]
 ) -> None:
-    shared: dict[tuple[str, str], list[Way]] = {}
+    shared: dict[tuple[str, str], dict[str, Way]] = {}
     for way in ways:
         if not (way.template.tells_sources_apart or way.template.can_collide):
             # These are two names of one variable each.
             text = str(way.template).replace("{token}", "{id}").replace("{format}", "{ext}")
-            shared.setdefault((way.sink, text), []).append(way)
-    for (sink, _), (way, *others) in shared.items():
+            shared.setdefault((way.sink, text), {}).setdefault(way.source, way)
+    for (sink, _), ways_of in shared.items():
+        way, *others = ways_of.values()
         if others:
             names = " and ".join(f'"{each.source}"' for each in (way, *others))
             what = (
@@ -118,6 +119,8 @@ def _planner(
             route.source,
             tuple(name for name in route.sinks if name in sinks),
             parsed(("routes", index, "key"), route.key),
+            route.when,
+            route.default,
         )
         if route
         else PlannedRoute((), ())
@@ -130,6 +133,7 @@ def _planner(
             name: parse(("sources", name, "type"), registry.sources[source.type].type.default_key)
             for name, source in sources.items()
         },
+        lambda text: parse((), text),
     )
 
 

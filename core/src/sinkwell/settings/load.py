@@ -26,6 +26,7 @@ from sinkwell.settings.places import KeyPath
 from sinkwell.settings.problems import Report, section_title, suggestion
 from sinkwell.settings.references import References
 from sinkwell.settings.rules import (
+    check_doubts,
     check_durability,
     check_events,
     check_exposure,
@@ -126,6 +127,7 @@ class _Loader:
         sources, sinks = self._names("sources"), self._names("sinks")
         check_routes(self._report, sections["routes"], sources, sinks)
         check_events(self._report, sections["notifiers"])
+        check_doubts(self._report, sections["sources"])
         if sections.get("time_zone") is not None:
             check_time_zone(self._report, sections["time_zone"])
         named = sections["sources"], sections["sinks"], sections["routes"]
@@ -202,8 +204,17 @@ def _with_lists(route: object) -> object:
     """Let one text stand for a list, where a route has lists."""
     if not isinstance(route, dict):
         return route
-    lists = {key: [route[key]] for key in ("source", "sinks") if isinstance(route.get(key), str)}
-    return route | lists
+    when = route.get("when")
+    if isinstance(when, dict):
+        when = _listed(when, "media_type", "domain", "status")
+        if isinstance(labels := when.get("labels"), dict):
+            when["labels"] = _listed(labels, *labels)
+        route = route | {"when": when}
+    return _listed(route, "source", "sinks")
+
+
+def _listed(table: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return table | {key: [table[key]] for key in keys if isinstance(table.get(key), str)}
 
 
 def _setting_paths(sections: Mapping[str, Any]) -> Iterator[KeyPath]:

@@ -17,6 +17,7 @@ from sinkwell.contract.settings import (
     Size,
     SourceSettings,
 )
+from sinkwell.delivery.condition import Condition
 from sinkwell.settings.problems import Problem
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
@@ -39,10 +40,14 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """0 lets the system choose a free one."""
     admin_token: Secret | None = None
     """What the API asks of its clients, as a bearer token."""
+    public_url: str | None = None
+    """Address by which providers reach Sinkwell, for callback URLs that it makes."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:  # noqa: PLR2004  # what a port is
             raise ValueError("port must be between 0 and 65535")
+        if self.public_url is not None and not self.public_url.startswith(("http://", "https://")):
+            raise ValueError("public_url begins with https:// or http://")
 
 
 class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,6 +83,10 @@ class IntakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Of one text field."""
     max_fields_size: Size = Size(256 * KIB)
     """Of all text fields together."""
+    max_json_size: Size = Size(MIB)
+    """Of JSON, which is held in memory: a body, or a field of ``transport = "form-json"``."""
+    max_base64_size: Size = Size(32 * MIB)
+    """Likewise of JSON that holds the file itself: ``transport = "base64"``."""
 
     def __post_init__(self) -> None:
         limits = [name for name in self.__struct_fields__ if name != "min_rate"]
@@ -128,6 +137,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     sinks: tuple[str, ...]
     key: str | None = None
     """Key template; it comes before that of the sink."""
+    when: Condition = Condition()
+    """What must hold of a file for the route to take it."""
+    default: bool = False
+    """True: it takes only files that no other route takes."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from sinkwell.contract.events import FACTS
-from sinkwell.contract.settings import NotifierSettings
+from sinkwell.contract.settings import NotifierSettings, SourceSettings
+from sinkwell.delivery.condition import Condition
 from sinkwell.settings.model import LedgerSettings, Route, ServerSettings
 from sinkwell.settings.places import KeyPath
-from sinkwell.settings.problems import Report, key_title, suggestion
+from sinkwell.settings.problems import Report, key_title, section_title, suggestion
 
 
 def check_exposure(report: Report, server: ServerSettings) -> None:
@@ -31,6 +32,13 @@ def check_durability(report: Report, ledger: LedgerSettings) -> None:
         )
 
 
+def check_doubts(report: Report, sources: Mapping[str, SourceSettings]) -> None:
+    """Warn of what a source type itself finds doubtful."""
+    for name, section in sources.items():
+        for doubt in section.doubts():
+            report.warn(("sources", name), f"{section_title(('sources', name))}: {doubt}")
+
+
 def check_routes(
     report: Report, routes: Sequence[Route | None], sources: Iterable[str], sinks: Iterable[str]
 ) -> None:
@@ -44,11 +52,18 @@ def check_routes(
                     _unknown(report, (*path, "sinks"), name, sinks, "sink")
     if not routes or None in routes:
         return
-    taken = [pattern for route in routes if route is not None for pattern in route.source]
     for source in sources:
-        if not any(fnmatchcase(source, pattern) for pattern in taken):
+        own = [route for route in routes if route is not None and _names(route, source)]
+        if not own:
             what = f'no route takes the files of source "{source}": they are kept, not delivered'
             report.warn(("sources", source), what, "name it in a route")
+        elif all(route.when != Condition() for route in own):
+            what = f'files of source "{source}" that match no "when" are kept, not delivered'
+            report.warn(("sources", source), what, "add a route for it with default = true")
+
+
+def _names(route: Route, source: str) -> bool:
+    return any(fnmatchcase(source, pattern) for pattern in route.source)
 
 
 def check_events(report: Report, notifiers: Mapping[str, NotifierSettings]) -> None:

@@ -5,7 +5,15 @@ from sinkwell.testing.notifiers.receiver import Arrival, NotifierFault, Notifier
 from sinkwell.testing.sinks.contract import SinkContract
 from sinkwell.testing.sinks.destination import LARGE, Destination, Fault, Faults
 from sinkwell.testing.sources.contract import SourceContract
-from sinkwell.testing.sources.provider import Expected, ExpectedPart, Provider, Sample
+from sinkwell.testing.sources.provider import (
+    Expected,
+    ExpectedBody,
+    ExpectedContent,
+    ExpectedLink,
+    ExpectedPart,
+    Provider,
+    Sample,
+)
 from sinkwell.testing.sources.requests import (
     Body,
     Field,
@@ -13,7 +21,9 @@ from sinkwell.testing.sources.requests import (
     Header,
     NotOffered,
     Request,
+    json_request,
     multipart,
+    raw_request,
 )
 
 __all__ = [
@@ -22,6 +32,9 @@ __all__ = [
     "Body",
     "Destination",
     "Expected",
+    "ExpectedBody",
+    "ExpectedContent",
+    "ExpectedLink",
     "ExpectedPart",
     "Fault",
     "Faults",
@@ -38,5 +51,7 @@ __all__ = [
     "Sample",
     "SinkContract",
     "SourceContract",
+    "json_request",
     "multipart",
+    "raw_request",
 ]

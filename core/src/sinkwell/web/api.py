@@ -1,6 +1,6 @@
 """The API under ``/api/v1``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from litestar import Router, get, post
@@ -9,20 +9,27 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.types import Guard
 
 from sinkwell.delivery.model import State
+from sinkwell.intake.fetch_worker import FetchWorker
 from sinkwell.ledger.ledger import Ledger
 from sinkwell.ledger.reads import AttemptView, DeliveryView, FileView, Filter
 from sinkwell.ledger.upkeep import NotRetriableError
+from sinkwell.web.fetches import fetch_handlers
 
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="The most rows to return.")]
 Before = Annotated[
     str | None,
     QueryParameter(description="Only rows with a lower id: the last one of the page before."),
 ]
-FileState = Literal["open", "finished", "failed", "unrouted", "quarantined"]
+FileState = Literal["fetching", "open", "finished", "failed", "unrouted", "quarantined"]
 
 
-def api_router(ledger: Ledger, wake: Callable[[str], None], guard: Guard) -> Router:
-    """Return the routes over this ledger."""
+def api_router(
+    ledger: Ledger,
+    wake: Callable[[str], None],
+    fetchers: Mapping[str, FetchWorker],
+    guard: Guard,
+) -> Router:
+    """Return the routes over this ledger. What is retried wakes its sink or its fetcher."""
 
     @get("/files", summary="Files, the newest first")
     async def list_files(
@@ -90,6 +97,7 @@ def api_router(ledger: Ledger, wake: Callable[[str], None], guard: Guard) -> Rou
         route_handlers=[
             list_files,
             show_file,
+            *fetch_handlers(ledger, fetchers),
             list_deliveries,
             list_attempts,
             retry_delivery,

@@ -10,6 +10,7 @@ from litestar.types import ASGIApp, ExceptionHandlersMap
 
 from sinkwell.contract import Secret
 from sinkwell.delivery.dispatch import Dispatch
+from sinkwell.intake.fetch_worker import FetchWorker
 from sinkwell.intake.reading import OpenSource
 from sinkwell.intake.receive import Intake
 from sinkwell.ledger.ledger import Ledger
@@ -17,6 +18,7 @@ from sinkwell.outage import LedgerUnavailableError
 from sinkwell.web import problems
 from sinkwell.web.access import api_guard, through_control_socket
 from sinkwell.web.api import api_router
+from sinkwell.web.callback_urls import Minter, callback_urls_router
 from sinkwell.web.callbacks import callback_handler
 from sinkwell.web.pages import overview_page
 
@@ -34,6 +36,8 @@ def create_app(
     ledger: Ledger,
     admin_token: Secret | None,
     dispatch: Dispatch,
+    fetchers: Mapping[str, FetchWorker],
+    minter: Minter,
     unready: Callable[[], str | None],
     version: str,
 ) -> Litestar:
@@ -55,10 +59,11 @@ def create_app(
     guard = api_guard(admin_token)
     return Litestar(
         route_handlers=[
-            callback_handler(intake, sources),
+            callback_handler(intake, sources, minter.urls, minter.clock),
             healthz,
             readyz,
-            api_router(ledger, dispatch.wake, guard),
+            api_router(ledger, dispatch.wake, fetchers, guard),
+            callback_urls_router(minter, guard),
             overview_page(
                 ledger,
                 guard,
@@ -82,7 +87,7 @@ def create_offline_app(ledger: Ledger) -> ASGIApp:
     """Return the API alone, open to its caller: for commands that find no instance running."""
     return through_control_socket(
         Litestar(
-            route_handlers=[api_router(ledger, lambda _: None, api_guard(None))],
+            route_handlers=[api_router(ledger, lambda _: None, {}, api_guard(None))],
             exception_handlers=_EXCEPTION_HANDLERS,
             openapi_config=None,
             logging_config=None,

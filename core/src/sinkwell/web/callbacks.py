@@ -6,6 +6,7 @@ deadlines are intake's.
 
 from collections.abc import Mapping, Sequence
 from typing import cast
+from urllib.parse import parse_qs
 
 import msgspec
 import structlog
@@ -13,6 +14,8 @@ from litestar import asgi
 from litestar.status_codes import HTTP_405_METHOD_NOT_ALLOWED
 from litestar.types import HTTPRequestEvent, HTTPScope, Receive, Scope, Send
 
+from sinkwell.clock import Clock
+from sinkwell.intake.callback_urls import PARAMETER, CallbackUrls
 from sinkwell.intake.reading import OpenSource, header_values
 from sinkwell.intake.receive import Intake
 from sinkwell.intake.refusals import ClientGoneError, Refusal
@@ -24,7 +27,9 @@ _RETRY_WHEN_AWAY = 5
 log = structlog.get_logger()
 
 
-def callback_handler(intake: Intake, sources: Mapping[str, OpenSource]) -> asgi:
+def callback_handler(
+    intake: Intake, sources: Mapping[str, OpenSource], urls: CallbackUrls, clock: Clock
+) -> asgi:
     """Return the route handler for all sources."""
 
     # A mount, as Litestar 2.25 gives ASGI handlers no path parameters: what follows is the name.
@@ -61,9 +66,17 @@ def callback_handler(intake: Intake, sources: Mapping[str, OpenSource]) -> asgi:
             detail = "Callbacks are sent with POST."
             raise Refusal(405, "method-not-allowed", "Method not allowed", detail)
 
+        asked = parse_qs(scope["query_string"].decode("latin-1"))
+        tokens = asked.get(PARAMETER)
+        overrides = urls.read(tokens[0], name, clock.now()) if tokens else None
+        headers = header_values(scope["headers"])
         body = _Body(receive)
-        recorded = await intake.receive(origin, header_values(scope["headers"]), body.next_chunk)
-        await _answer(send, 200, msgspec.json.encode({"callback_id": recorded.callback_id}))
+        recorded = await intake.receive(origin, headers, body.next_chunk, overrides)
+        await _answer(
+            send,
+            origin.source.success_code,
+            msgspec.json.encode({"callback_id": recorded.callback_id}),
+        )
 
     return receive_callback
 

@@ -1,7 +1,8 @@
 """The core's side of the kit for sources: what reads callbacks in production, on requests."""
 
 import copy
-from collections.abc import Iterable
+import hmac
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +10,11 @@ import msgspec
 
 from sinkwell.contract import (
     AuthenticationError,
+    BodyFile,
     Callback,
+    FileReference,
+    InlineFile,
+    LinkedFile,
     Message,
     PartFile,
     Source,
@@ -21,7 +26,14 @@ from sinkwell.ids import new_id
 from sinkwell.intake.limits import IntakeLimits
 from sinkwell.intake.reading import OpenSource, Reading, header_values
 from sinkwell.intake.spool import Spool, SpoolWriter
-from sinkwell.testing.sources.provider import Expected, ExpectedPart
+from sinkwell.testing.sources.provider import (
+    Expected,
+    ExpectedBody,
+    ExpectedContent,
+    ExpectedFile,
+    ExpectedLink,
+    ExpectedPart,
+)
 from sinkwell.testing.sources.requests import Request
 
 NOW = 1_900_000_000.0
@@ -107,6 +119,12 @@ class Doubter(Source):
     wavered: bool = False
     """Whether it gave another answer to the same question."""
 
+    def __post_init__(self) -> None:
+        self.transport = self.source.transport
+
+    def macs(self, message: Message) -> Sequence[hmac.HMAC]:
+        return self.source.macs(message)
+
     def authenticate(self, message: Message) -> bool:
         before = snapshot(message)
         answers = [self._answer(message) for _ in range(2)]
@@ -139,6 +157,8 @@ def snapshot(message: Message) -> Message:
         parts=copy.copy(message.parts),
         received_at=message.received_at,
         complete=message.complete,
+        body=message.body,
+        macs=message.macs,
     )
 
 
@@ -150,8 +170,17 @@ def as_expected(callback: Callback) -> Expected:
         provider_status=callback.provider_status,
         files=tuple(_expected_file(file) for file in callback.files),
         labels=dict(callback.labels),
+        notice=callback.notice,
     )
 
 
-def _expected_file(file: PartFile) -> ExpectedPart:
-    return ExpectedPart(file.part.field, file.media_type, file.extension)
+def _expected_file(file: FileReference) -> ExpectedFile:
+    match file:
+        case PartFile():
+            return ExpectedPart(file.part.field, file.media_type, file.extension)
+        case BodyFile():
+            return ExpectedBody(file.media_type, file.extension, file.name)
+        case InlineFile():
+            return ExpectedContent(file.content, file.media_type, file.extension)
+        case LinkedFile():
+            return ExpectedLink(file.url, file.media_type, file.extension, file.expires_at)

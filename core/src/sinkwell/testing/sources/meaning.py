@@ -7,7 +7,8 @@ from itertools import combinations
 import pytest
 from structlog.testing import capture_logs
 
-from sinkwell.contract import Callback
+from sinkwell.contract import Callback, LinkedFile
+from sinkwell.intake.guard import LONGEST_URL
 from sinkwell.intake.refusals import Refusal
 from sinkwell.testing.kit import not_shown
 from sinkwell.testing.sources.base import (
@@ -70,7 +71,7 @@ class SourceMeaning(SourceKit):
         for sample in samples:
             callback = taken(core, sample.request, repr(sample.name)).callback
             keys[sample.name] = callback.deduplication_key
-            assert not callback.succeeded or callback.deduplication_key, (
+            assert not callback.files or callback.deduplication_key, (
                 f"{sample.name!r} has no deduplication key: a repeat would be stored twice"
             )
         for one, other in combinations(keys, 2):
@@ -110,7 +111,7 @@ class SourceMeaning(SourceKit):
     def test_mutated_messages_break_nothing(self, core: Core, provider: Provider) -> None:
         """None of 5,000 mutated messages raises anything but a refusal."""
         believed = 0
-        for what, mutant, chunks in mutants(provider, first_secret(provider)):
+        for what, mutant, chunks in mutants(provider, first_secret(provider), self.mutations):
             with capture_logs():
                 try:
                     found = core.take(mutant, chunks=chunks)
@@ -127,7 +128,8 @@ class SourceMeaning(SourceKit):
         for sample in samples:
             callback = taken(core, sample.request, repr(sample.name)).callback
             check_texts(callback, repr(sample.name))
-            assert callback.provider_id or not callback.succeeded, f"{sample.name!r} has no id"
+            named = callback.provider_id or callback.notice or not callback.succeeded
+            assert named, f"{sample.name!r} has no id"
 
     def test_secrets_stay_secret(
         self,
@@ -165,6 +167,8 @@ def check_texts(callback: Callback, what: str) -> None:
     limits += [(callback.deduplication_key or "", _LONGEST_LABEL)]
     limits += [(name, _LONGEST_NAME) for name in labels]
     limits += [(value, _LONGEST_LABEL) for value in labels.values()]
+    links = [file.url for file in callback.files if isinstance(file, LinkedFile)]
+    limits += [(url, LONGEST_URL) for url in links]
     limits += [(file.media_type, _LONGEST_NAME * 2) for file in callback.files]
     limits += [(file.extension, _LONGEST_NAME) for file in callback.files]
     for text, longest in limits:

@@ -3,15 +3,18 @@
 Everything follows from the generator that is given, so a failure can be repeated by its number.
 """
 
+import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from sinkwell.testing.sources.requests import (
     Header,
     Piece,
     Request,
     is_form,
+    is_json,
     pieces_of,
     text_piece,
     with_pieces,
@@ -191,9 +194,85 @@ def _of_form(change: Callable[[random.Random, list[Piece], int], None]) -> Mutat
     return mutate
 
 
+Node = dict[str, object] | list[object]
+
+_STRANGE: list[object] = [
+    None,
+    True,
+    0,
+    -1,
+    1e300,
+    10**30,
+    [],
+    {},
+    [[]],
+    {"": None},
+    ["a", {"b": [1]}],
+    "",
+    " ",
+    "\0",
+    "é☃\u202e\U0001f4a5",
+    "../../etc/passwd",
+    "file:///etc/passwd",
+    "http://127.0.0.1/",
+    "https://[::1]/?a=b",
+    "data:image/png;base64,====",
+    "data:",
+    "x" * 9000,
+]
+
+
+def _nodes(document: object) -> list[Node]:
+    """Return every object and list of a document."""
+    if not isinstance(document, dict | list):
+        return []
+    inner = document.values() if isinstance(document, dict) else document
+    return [document, *(node for each in inner for node in _nodes(each))]
+
+
+def _in_json(change: Callable[[random.Random, Node, object], None]) -> Mutation:
+    def mutate(rng: random.Random, request: Request) -> Request:
+        try:
+            document = json.loads(request.body)
+        except ValueError:
+            return request  # an earlier change left no JSON to restructure
+        nodes = [node for node in _nodes(document) if node]
+        if nodes:
+            node = rng.choice(nodes)
+            keys = list(node) if isinstance(node, dict) else range(len(node))
+            change(rng, node, rng.choice(keys))
+        return replace(request, body=json.dumps(document).encode())
+
+    return mutate
+
+
+def _set_value(rng: random.Random, node: Any, key: object) -> None:
+    node[key] = rng.choice(_STRANGE)
+
+
+def _drop_value(_: random.Random, node: Any, key: object) -> None:
+    del node[key]
+
+
+def _wrap_value(rng: random.Random, node: Any, key: object) -> None:
+    node[key] = rng.choice([[node[key]], {"value": node[key]}, json.dumps(node[key])])
+
+
+def _exchange_values(rng: random.Random, node: Any, key: object) -> None:
+    other = rng.choice(list(node) if isinstance(node, dict) else range(len(node)))
+    node[key], node[other] = node[other], node[key]
+
+
 def _structural(request: Request) -> list[Mutation]:
     """Return the changes that make sense for what the request says that it is."""
+    if is_json(request):
+        return _JSON
     return _FORM if is_form(request) else []
+
+
+_JSON: list[Mutation] = [
+    _in_json(change) for change in (_set_value, _drop_value, _wrap_value, _exchange_values)
+]
 
 
 _BYTES: list[Mutation] = [_cut, _cut_out, _repeat, _overwrite, _insert, _noise]

@@ -145,7 +145,7 @@ class SourceProofs(SourceKit):
     def test_mutated_forgeries_are_refused(self, core: Core, provider: Provider) -> None:
         """None of 5,000 mutated forgeries is believed."""
         proof_place(provider)
-        for what, forgery, chunks in mutants(provider, provider.foreign_secret):
+        for what, forgery, chunks in mutants(provider, provider.foreign_secret, self.mutations):
             with capture_logs():
                 try:
                     found = core.take(forgery, chunks=chunks)

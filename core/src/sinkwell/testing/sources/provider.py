@@ -18,14 +18,47 @@ class ExpectedPart:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectedBody:
+    """The file that is the whole body."""
+
+    media_type: str
+    extension: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedContent:
+    """A file whose bytes stood in the message."""
+
+    content: bytes
+    media_type: str
+    extension: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedLink:
+    """A file that the message points to."""
+
+    url: str
+    media_type: str = ""
+    extension: str = ""
+    expires_at: float | None = None
+
+
+ExpectedFile = ExpectedPart | ExpectedBody | ExpectedContent | ExpectedLink
+"""A file that a callback brings, as the source must name it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Expected:
     """What a callback must be understood as."""
 
     provider_id: str
     succeeded: bool = True
     provider_status: str = ""
-    files: tuple[ExpectedPart, ...] = ()
+    files: tuple[ExpectedFile, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    notice: bool = False
 
 
 @dataclass(frozen=True, slots=True)

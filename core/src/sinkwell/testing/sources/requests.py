@@ -1,5 +1,6 @@
 """Requests as providers send them, and the places in them where something stands."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -101,6 +102,17 @@ def multipart(fields: Mapping[str, str | bytes], *files: FormFile) -> Request:
     return with_pieces(Request(headers={"Content-Type": kind}), pieces)
 
 
+def json_request(document: object, **headers: str) -> Request:
+    """Make a request with a body of JSON; ``_`` in a header's name stands for ``-``."""
+    return raw_request(json.dumps(document).encode(), "application/json", **headers)
+
+
+def raw_request(body: bytes, content_type: str, **headers: str) -> Request:
+    """Make a request with any body; ``_`` in a header's name stands for ``-``."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Request(headers={"Content-Type": content_type} | named, body=body)
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """One part of a multipart body: its header lines and its content."""
@@ -148,6 +160,11 @@ def with_pieces(request: Request, pieces: list[Piece]) -> Request:
 def is_form(request: Request) -> bool:
     """Tell whether the request says that it is multipart/form-data."""
     return (request.value(Header("content-type")) or b"").startswith(b"multipart/form-data")
+
+
+def is_json(request: Request) -> bool:
+    """Tell whether the request says that it is JSON."""
+    return (request.value(Header("content-type")) or b"").startswith(b"application/json")
 
 
 def _delimiter(request: Request) -> bytes:

@@ -45,7 +45,7 @@ class SourceShape(SourceKit):
                 labels=each.labels,
             )
             for number, each in enumerate(callbacks)
-            if each.succeeded
+            if each.files
         ]
         for form in (template, Template.parse("{id}")):
             for one, other in combinations(values, 2):

@@ -1,0 +1,223 @@
+"""What users write in ``[sources.NAME]`` with ``type = "webhook"``.
+
+A preset is the same keys with values; what is written beside it comes first.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any
+
+import jmespath
+import msgspec
+
+from sinkwell.contract import Duration, Secret, SourceSettings, Transport
+from sinkwell.contract.settings import decode_custom
+from sinkwell.sources.webhook.presets import PRESETS
+
+HEADER = "header:"
+"""Begins an expression that means a header."""
+
+_WHSEC = "whsec_"
+_EXPRESSIONS = ("file", "id", "status", "url", "expires")
+_WITH_HEADER = {"header", "hmac"}
+
+
+class Scheme(Enum):
+    """How callbacks are proven to come from the provider."""
+
+    SECRET_FIELD = "secret-field"  # noqa: S105 - a scheme's name
+    BEARER = "bearer"
+    BASIC = "basic"
+    HEADER = "header"
+    HMAC = "hmac"
+    STANDARD_WEBHOOKS = "standard-webhooks"
+    NONE = "none"
+
+
+class Algorithm(Enum):
+    """The hash of an HMAC."""
+
+    SHA256 = "sha256"
+    SHA384 = "sha384"
+    SHA512 = "sha512"
+
+
+class Encoding(Enum):
+    """How a signature is written."""
+
+    HEX = "hex"
+    BASE64 = "base64"
+
+
+class AuthenticationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[sources.NAME.authentication]``: how callbacks are proven."""
+
+    scheme: Scheme
+    """Of all keys below, each scheme has its own; see docs/sources.md."""
+    header: str | None = None
+    """``header`` and ``hmac``: the header that holds the secret, or the signature."""
+    field: str | None = None
+    """``secret-field``: where the secret stands, a form's field or an expression. ``hmac``: the
+    form's field that holds the signature, in place of a header."""
+    algorithm: Algorithm = Algorithm.SHA256
+    """``hmac``: the hash."""
+    encoding: Encoding = Encoding.HEX
+    """``hmac``: how the signature is written."""
+    prefix: str = ""
+    """``hmac``: what stands before the signature, such as ``sha256=``."""
+    pairs: dict[str, str] = {}
+    """``hmac``: names in a header of the form ``t=1700000000,v1=abc``, such as
+    ``{ timestamp = "t", signature = "v1" }``, in place of a prefix."""
+    timestamp_header: str | None = None
+    """``hmac``: the header that holds the seconds since 1970."""
+    id_header: str | None = None
+    """``hmac``: the header that holds the message's id."""
+    signed: str = "{body}"
+    """``hmac``: what is signed, of ``{body}``, ``{timestamp}``, ``{id}`` and ``{field.NAME}``."""
+    tolerance: Duration = Duration(300)
+    """How old a signed time may be, or how far ahead, in seconds."""
+
+    def __post_init__(self) -> None:
+        scheme = self.scheme.value
+        if scheme in _WITH_HEADER and not (self.header or (self.field and scheme == "hmac")):
+            raise ValueError(f'header is needed with scheme = "{scheme}"')
+        if scheme == "secret-field" and not self.field:
+            raise ValueError('field is needed with scheme = "secret-field"')
+        if self.tolerance <= 0:
+            raise ValueError("tolerance must be more than 0")
+        if self.pairs and self.pairs.keys() - {"timestamp"} != {"signature"}:
+            raise ValueError('pairs has the keys "signature" and, where there is one, "timestamp"')
+        has_time = self.timestamp_header is not None or "timestamp" in self.pairs
+        if has_time != ("{timestamp}" in self.signed):
+            raise ValueError("signed holds {timestamp} when, and only when, one is sent")
+        if (self.id_header is not None) != ("{id}" in self.signed):
+            raise ValueError("signed holds {id} when, and only when, id_header names one")
+        over_fields = "{field." in self.signed
+        if self.signed.count("{body}") + over_fields != 1:
+            raise ValueError("signed holds {body} once, or fields of a form")
+
+
+class WebhookSettings(SourceSettings, frozen=True, kw_only=True):
+    """``[sources.NAME]`` with ``type = "webhook"``."""
+
+    preset: str | None = None
+    """A provider whose keys are known: ``sinkwell sources presets`` lists them."""
+    secrets: tuple[Secret, ...] = ()
+    """Each secret that is taken; two while one takes the other's place."""
+    authentication: AuthenticationSettings | None = None
+    """How callbacks are proven to come from the provider."""
+    transport: Transport | None = None
+    """How they are sent: ``multipart``, ``raw``, ``json``, ``base64`` or ``form-json``."""
+    form_field: str | None = None
+    """``form-json``: the field that holds the JSON."""
+    file: str | None = None
+    """The file: of ``multipart`` its part; else an expression for a link, Base64, or an id that
+    ``link`` makes a link of; for one, a list, or objects with ``url`` and ``name``."""
+    link: str | None = None
+    """A link with ``{file}`` in place of an id, such as ``https://api.example.com/files/{file}``."""
+    id: str | None = None
+    """Expression for the id of what was captured."""
+    status: str | None = None
+    """Expression for the provider's word of how it went."""
+    success: tuple[str, ...] | None = None
+    """What ``status`` is when there is a file; ``*`` stands for any characters."""
+    notice: tuple[str, ...] | None = None
+    """What ``status`` is when there is neither a file nor a failure: kept and announced."""
+    url: str | None = None
+    """Expression for the address that was captured."""
+    expires: str | None = None
+    """Expression for when the link ends: seconds since 1970, or a date with time."""
+    lifetime: Duration | None = None
+    """How long links work, where the provider promises it but does not say it each time."""
+    labels: dict[str, str] | None = None
+    """Expressions for what else is kept with the file, by label."""
+    success_code: int | None = None
+    """The HTTP status that the provider takes for a success, of the 2xx."""
+
+    def __post_init__(self) -> None:
+        if self.preset is not None and self.preset not in PRESETS:
+            raise ValueError(f"preset is none of {', '.join(PRESETS)}")
+        _check(complete(self))
+
+    def doubts(self) -> Sequence[str]:
+        """Say what is allowed, but better done otherwise."""
+        authentication = complete(self).authentication
+        if authentication is not None and authentication.scheme is Scheme.NONE:
+            return ('scheme = "none": whoever knows the address can send files',)
+        return ()
+
+
+def complete(settings: WebhookSettings) -> WebhookSettings:
+    """Return settings with what the preset adds."""
+    if settings.preset is None:
+        return settings
+    given: Mapping[str, Any] = PRESETS[settings.preset].keys
+    missing = {name: value for name, value in given.items() if getattr(settings, name) is None}
+    fields = {each.name: each.type for each in msgspec.structs.fields(WebhookSettings)}
+    values = {
+        name: msgspec.convert(value, fields[name], dec_hook=decode_custom)
+        for name, value in missing.items()
+    }
+    known = {name: getattr(settings, name) for name in settings.__struct_fields__}
+    # Not by the constructor: it would ask for the preset again.
+    return _Complete(**{**known, **values, "preset": None})
+
+
+class _Complete(WebhookSettings, frozen=True, kw_only=True):
+    """Settings with a preset's in them."""
+
+    def __post_init__(self) -> None:
+        """Check nothing: who made it does."""
+
+
+def _check(settings: WebhookSettings) -> None:
+    authentication = settings.authentication
+    if authentication is None:
+        raise ValueError(
+            "authentication is missing: write [sources.NAME.authentication] with a scheme"
+        )
+    if authentication.scheme is not Scheme.NONE and not settings.secrets:
+        raise ValueError("secrets must name at least one secret")
+    if authentication.scheme is Scheme.STANDARD_WEBHOOKS:
+        for secret in settings.secrets:
+            standard_key(secret)
+    _check_places(settings)
+    for name in _EXPRESSIONS:
+        _check_expression(name, getattr(settings, name))
+    for label, expression in (settings.labels or {}).items():
+        _check_expression(f"labels: {label}", expression)
+
+
+def _check_places(settings: WebhookSettings) -> None:
+    if settings.transport is None:
+        raise ValueError("transport is missing")
+    if settings.transport is not Transport.RAW and not settings.file:
+        raise ValueError("file is missing: it says where the file is")
+    if settings.transport is Transport.FORM_JSON and not settings.form_field:
+        raise ValueError("form_field is missing: it names the field that holds the JSON")
+    if settings.link is not None and "{file}" not in settings.link:
+        raise ValueError("link has no {file} in it")
+    if settings.success_code is not None and not 200 <= settings.success_code <= 299:  # noqa: PLR2004 - 2xx
+        raise ValueError("success_code must be between 200 and 299")
+
+
+def _check_expression(name: str, expression: str | None) -> None:
+    if expression is None or expression.startswith(HEADER):
+        return
+    try:
+        jmespath.compile(expression)
+    except jmespath.exceptions.JMESPathError:
+        raise ValueError(f"{name} is no JMESPath expression, nor header:NAME") from None
+
+
+def standard_key(secret: Secret) -> bytes:
+    """Return the key of a Standard Webhooks secret. Raises ``ValueError`` when it is none."""
+    try:
+        key = base64.b64decode(secret.reveal().removeprefix(_WHSEC), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if not key:
+        raise ValueError("secrets: one is not whsec_ and Base64, as Standard Webhooks has them")
+    return key

@@ -1,0 +1,59 @@
+"""A message as expressions see it."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import jmespath
+
+from sinkwell.contract import MalformedCallbackError, Message, Transport, decode_json
+from sinkwell.sources.webhook.settings import HEADER
+
+
+class View:
+    """Finds values in messages of one transport.
+
+    An expression is JMESPath, into the JSON or the fields of the form, or ``header:NAME``.
+    """
+
+    def __init__(self, transport: Transport, form_field: str | None) -> None:
+        self.transport = transport
+        self._form_field = form_field or ""
+
+    def find(self, expression: str | None, message: Message) -> Any:
+        """Return what an expression finds in a complete message, None where it finds nothing.
+
+        Raises ``MalformedCallbackError`` where the message is not what the transport says.
+        """
+        if expression is None:
+            return None
+        if expression.startswith(HEADER):
+            return message.headers.get(expression.removeprefix(HEADER).strip().lower())
+        return self.search(expression, self.document(message))
+
+    def search(self, expression: str, document: Any) -> Any:
+        """Return what an expression finds in a document."""
+        try:
+            return _compiled(expression).search(document)
+        except (jmespath.exceptions.JMESPathError, RecursionError):
+            # A function was given another type than it takes: then there is no such value.
+            return None
+
+    def document(self, message: Message) -> Any:
+        """Return what expressions look into."""
+        match self.transport:
+            case Transport.JSON | Transport.BASE64:
+                return message.json()
+            case Transport.FORM_JSON:
+                text = message.fields.get(self._form_field)
+                if text is None:
+                    raise MalformedCallbackError(f"the field {self._form_field} is missing")
+                return decode_json(text)
+            case Transport.MULTIPART | Transport.RAW:
+                fields: Mapping[str, str] = message.fields
+                return dict(fields)
+
+
+@cache
+def _compiled(expression: str) -> Any:
+    return jmespath.compile(expression)

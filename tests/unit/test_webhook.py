@@ -1,0 +1,267 @@
+"""What the settings of a webhook say, beyond what every source must keep."""
+
+import base64
+import hmac
+from typing import Any
+
+import msgspec
+import pytest
+
+from sinkwell.contract import (
+    AuthenticationError,
+    Callback,
+    LinkedFile,
+    MalformedCallbackError,
+    Message,
+    SourceContext,
+    Transport,
+)
+from sinkwell.contract.settings import decode_custom
+from sinkwell.sources.webhook import WEBHOOK
+from sinkwell.sources.webhook.settings import WebhookSettings
+from sinkwell.sources.webhook.source import Webhook
+
+NOW = 1_900_000_000.0
+PLAIN: dict[str, Any] = {
+    "type": "webhook",
+    "secrets": ["a-secret"],
+    "transport": "json",
+    "file": "file",
+    "authentication": {"scheme": "bearer"},
+}
+
+
+def settings(**keys: Any) -> WebhookSettings:
+    section = {name: value for name, value in {**PLAIN, **keys}.items() if value is not None}
+    return msgspec.convert(section, WebhookSettings, dec_hook=decode_custom)
+
+
+def source(**keys: Any) -> Webhook:
+    opened = WEBHOOK.open(settings(**keys), SourceContext("hook"))
+    assert isinstance(opened, Webhook)
+    return opened
+
+
+def message(source: Webhook, document: object = None, /, **headers: str) -> Message:
+    body = document if isinstance(document, bytes) else msgspec.json.encode(document)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    made = Message(headers=named, received_at=NOW, complete=True)
+    made.macs = source.macs(made)
+    for mac in made.macs:
+        mac.update(body)
+    if source.transport is not Transport.RAW:
+        made.body = body
+    return made
+
+
+def parse(document: object, /, **keys: Any) -> Callback:
+    opened = source(**keys)
+    return opened.parse(message(opened, document))
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"authentication": None}, "authentication is missing"),
+        ({"secrets": []}, "secrets must name at least one"),
+        ({"transport": None}, "transport is missing"),
+        ({"file": None}, "file is missing"),
+        ({"transport": "form-json"}, "form_field is missing"),
+        ({"preset": "nobody"}, "preset is none of urlbox, screenshotone"),
+        ({"id": "a b"}, "id is no JMESPath expression"),
+        ({"labels": {"x": "[["}}, "labels: x is no JMESPath"),
+        ({"link": "https://example.com/"}, "link has no {file}"),
+        ({"success_code": 404}, "success_code must be between"),
+        ({"authentication": {"scheme": "hmac"}}, "header is needed"),
+        ({"authentication": {"scheme": "header"}}, "header is needed"),
+        ({"authentication": {"scheme": "secret-field"}}, "field is needed"),
+        (
+            {"authentication": {"scheme": "hmac", "header": "X", "signed": "{timestamp}{body}"}},
+            "signed holds {timestamp} when",
+        ),
+        (
+            {"authentication": {"scheme": "hmac", "header": "X", "timestamp_header": "T"}},
+            "signed holds {timestamp} when",
+        ),
+        (
+            {"authentication": {"scheme": "hmac", "header": "X", "id_header": "I"}},
+            "signed holds {id} when",
+        ),
+        (
+            {"authentication": {"scheme": "hmac", "header": "X", "signed": "nothing"}},
+            "signed holds {body} once",
+        ),
+        (
+            {"authentication": {"scheme": "hmac", "header": "X", "pairs": {"timestamp": "t"}}},
+            "pairs has the keys",
+        ),
+        ({"authentication": {"scheme": "standard-webhooks"}}, "not whsec_ and Base64"),
+        ({"authentication": {"scheme": "bearer", "tolerance": 0}}, "tolerance must be more"),
+    ],
+)
+def test_settings_that_make_no_sense_are_told(keys: dict[str, Any], said: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=said.replace("{", r"\{")) as raised:
+        settings(**keys)
+    assert "a-secret" not in str(raised.value)
+
+
+def test_what_is_written_beside_a_preset_comes_first() -> None:
+    authentication = {"scheme": "bearer"}
+    opened = source(preset="urlbox", file="other", transport=None, authentication=authentication)
+    callback = opened.parse(
+        message(opened, {"event": "render.succeeded", "renderId": "r", "other": "https://x/a.png"})
+    )
+    assert [file.url for file in callback.files if isinstance(file, LinkedFile)] == [
+        "https://x/a.png"
+    ]
+
+
+def test_the_published_vector_of_github_is_believed() -> None:
+    opened = source(
+        preset="github",
+        secrets=["It's a Secret to Everybody"],
+        authentication=None,
+        file=None,
+        transport=None,
+    )
+    signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+    assert opened.authenticate(message(opened, b"Hello, World!", x_hub_signature_256=signature))
+
+
+KEY = b"0123456789abcdef01234567"
+
+
+def standard(*signatures: str, name: str = "msg_1", at: float = NOW) -> bool:
+    opened = source(
+        authentication={"scheme": "standard-webhooks"},
+        secrets=[f"whsec_{base64.b64encode(KEY).decode()}"],
+    )
+    headers = {"webhook_id": name, "webhook_timestamp": str(int(at))}
+    return opened.authenticate(
+        message(opened, {"a": 1}, **headers, webhook_signature=" ".join(signatures))
+    )
+
+
+def standard_signature(name: str = "msg_1", at: float = NOW) -> str:
+    signed = f"{name}.{int(at)}.".encode() + b'{"a":1}'
+    return "v1," + base64.b64encode(hmac.new(KEY, signed, "sha256").digest()).decode()
+
+
+def test_one_of_several_standard_signatures_is_enough() -> None:
+    assert standard("v1a,b3RoZXI=", "v1,d3Jvbmc=", standard_signature())
+
+
+@pytest.mark.parametrize("name", ["", "msg.1"])
+def test_a_standard_id_that_is_missing_or_holds_a_dot_is_refused(name: str) -> None:
+    with pytest.raises(AuthenticationError, match="webhook-id"):
+        standard(standard_signature(name), name=name)
+
+
+# The replay guard.
+
+
+SIGNED = {"scheme": "hmac", "header": "X-Signature"}
+
+
+def test_a_signed_body_with_another_unsigned_id_is_known_again() -> None:
+    opened = source(authentication=SIGNED, id="header:X-Delivery")
+    document = {"file": "https://files.example.com/a.png"}
+    first = opened.parse(message(opened, document, x_delivery="one"))
+    again = opened.parse(message(opened, document, x_delivery="two"))
+    other = opened.parse(message(opened, {**document, "more": 1}, x_delivery="one"))
+    assert (first.provider_id, again.provider_id) == ("one", "two")
+    assert first.deduplication_key == again.deduplication_key != other.deduplication_key
+
+
+def test_an_id_that_is_signed_or_sent_with_the_secret_tells_repeats() -> None:
+    of_header = source(id="header:X-Delivery")
+    found = of_header.parse(message(of_header, {"file": "https://x/a"}, x_delivery="one"))
+    assert found.deduplication_key == "one"
+    assert parse({"file": "https://x/a", "n": 7}, id="n").deduplication_key == "7"
+
+
+def test_what_has_no_id_is_known_by_its_body() -> None:
+    one, same, other = (parse({"file": "https://x/a", "n": n}) for n in (1, 1, 2))
+    assert one.provider_id == same.provider_id != other.provider_id
+    assert one.deduplication_key == same.deduplication_key != other.deduplication_key
+
+
+def test_failures_without_an_id_are_known_again_too() -> None:
+    keys = {"status": "s", "success": ["ok"]}
+    one, same, other = (parse({"s": "no", "n": n}, **keys) for n in (1, 1, 2))
+    assert not one.succeeded
+    assert one.deduplication_key == same.deduplication_key != other.deduplication_key
+
+
+# Where files are.
+
+
+def links(document: object, /, **keys: Any) -> list[LinkedFile]:
+    return [file for file in parse(document, **keys).files if isinstance(file, LinkedFile)]
+
+
+def test_an_id_becomes_a_link() -> None:
+    keys = {"link": "https://api.example.com/files/{file}/raw"}
+    assert links({"file": 17}, **keys)[0].url == "https://api.example.com/files/17/raw"
+    (found,) = links({"file": "../../a?b#c/d"}, **keys)
+    assert found.url == "https://api.example.com/files/..%2F..%2Fa%3Fb%23c%2Fd/raw"
+
+
+def test_a_list_and_objects_give_several_files_with_names() -> None:
+    document = {"file": ["https://x/1.png", {"url": "https://x/2", "name": "two.pdf"}, None, 0.5]}
+    found = [(each.url, each.extension, each.name) for each in links(document)]
+    assert found == [("https://x/1.png", "png", None), ("https://x/2", "pdf", "two.pdf")]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (1_900_000_600, 1_900_000_600.0),
+        ("1900000600", 1_900_000_600.0),
+        ("2030-03-17T17:56:40Z", 1_900_000_600.0),
+        ("2030-03-17T19:56:40+02:00", 1_900_000_600.0),
+        ("2030-03-17T17:56:40", 1_900_000_600.0),
+        ("soon", None),
+        (-1, None),
+        (1e300, None),
+        (True, None),
+        ([], None),
+    ],
+)
+def test_the_end_of_a_link_is_read(value: object, expected: float | None) -> None:
+    (found,) = links({"file": "https://x/a", "until": value}, expires="until")
+    assert found.expires_at == expected
+
+
+def test_a_promised_lifetime_counts_from_the_callback() -> None:
+    (found,) = links({"file": "https://x/a"}, lifetime="2d")
+    assert found.expires_at == NOW + 2 * 86_400
+
+
+@pytest.mark.parametrize("document", [{}, {"file": None}, {"file": []}, {"file": {}}, [], "x", 1])
+def test_a_success_without_a_file_is_malformed(document: object) -> None:
+    with pytest.raises(MalformedCallbackError, match="brings no file"):
+        parse(document)
+
+
+def test_labels_are_texts_whatever_was_found() -> None:
+    document = {
+        "file": "https://x/a",
+        "m": {
+            "n": 1,
+            "yes": True,
+            "tags": ["a", "b"],
+            "deep": {"x": [1]},
+            "nul": "a\0b",
+            "no": None,
+        },
+    }
+    names = ("n", "yes", "tags", "deep", "nul", "no", "absent")
+    kept = parse(document, labels={name: f"m.{name}" for name in names}).labels
+    assert kept == {"n": "1", "yes": "true", "tags": "a,b", "deep": '{"x":[1]}', "nul": "ab"}
+
+
+@pytest.mark.parametrize("content", ["!!!", "data:image/png;base64,a", "data:,", "====", "é"])
+def test_what_is_no_base64_is_malformed(content: str) -> None:
+    with pytest.raises(MalformedCallbackError, match=r"Base64|empty"):
+        parse({"file": content}, transport="base64")
