@@ -27,9 +27,9 @@ from sinkwell.settings.model import (
 )
 from sinkwell.sources.screenshotcenter import ScreenshotCenterSettings
 from sinkwell.sources.shotbot import ShotbotSettings
-from sinkwell_gcs.settings import GcsSettings
 from sinkwell.sources.webhook.presets import PRESETS
 from sinkwell.sources.webhook.settings import AuthenticationSettings, WebhookSettings
+from sinkwell_gcs.settings import GcsSettings
 from sinkwell_local.settings import LocalSettings
 
 SETTINGS = tables(ROOT / "docs/settings.md")
