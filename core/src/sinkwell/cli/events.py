@@ -48,7 +48,7 @@ def _show(event: dict[str, Any], *, as_json: bool) -> None:
         return
     facts = " ".join(f"{name}={value}" for name, value in event["data"].items())
     out.print(
-        f"[dim]{event['position']:>6} {local_time(event['at'])}[/] [bold]{event['type']}[/] "
+        f"[dim]{event['position']:>6} {local_time(event['time'])}[/] [bold]{event['type']}[/] "
         f"{escape(facts)}",
         soft_wrap=True,
     )

@@ -8,6 +8,7 @@ the types open sources, sinks and notifiers, one for each section of the setting
 from sinkwell.contract.blob import Blob
 from sinkwell.contract.errors import (
     AuthenticationError,
+    GoneError,
     MalformedCallbackError,
     RejectedError,
     SinkError,
@@ -18,8 +19,14 @@ from sinkwell.contract.errors import (
 from sinkwell.contract.events import Event, Fact
 from sinkwell.contract.headers import content_disposition, metadata_text
 from sinkwell.contract.hooks import hookimpl
-from sinkwell.contract.notifier import Notifier, NotifierContext, NotifierType
+from sinkwell.contract.notifier import (
+    BatchingNotifier,
+    Notifier,
+    NotifierContext,
+    NotifierType,
+)
 from sinkwell.contract.settings import (
+    BatchSettings,
     Duration,
     IfPresent,
     NotifierSettings,
@@ -55,6 +62,8 @@ from sinkwell.contract.sync import SharedSync
 
 __all__ = [
     "AuthenticationError",
+    "BatchSettings",
+    "BatchingNotifier",
     "Blob",
     "Callback",
     "Capability",
@@ -63,6 +72,7 @@ __all__ = [
     "Event",
     "Fact",
     "Finding",
+    "GoneError",
     "IfPresent",
     "KeyLimits",
     "MalformedCallbackError",

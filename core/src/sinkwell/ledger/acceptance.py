@@ -157,6 +157,7 @@ def _accepted(manifest: Manifest, planned: Sequence[PlannedDelivery]) -> FileAcc
         callback_id=manifest.callback_id,
         source=manifest.source,
         provider_id=manifest.provider_id,
+        labels=manifest.labels,
         size=manifest.size,
         sha256=manifest.sha256,
         media_type=manifest.media_type,

@@ -68,7 +68,7 @@ def read_after(connection: Connection, position: int, most: int) -> list[Event]:
             position=row.position,
             id=row.id,
             type=row.type,
-            at=row.at,
+            time=row.at,
             subject=row.subject,
             data=_decoders[row.type].decode(row.data),
         )
