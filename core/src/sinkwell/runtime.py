@@ -1,6 +1,7 @@
 """The one place where everything is wired."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -15,13 +16,16 @@ from litestar import Litestar
 from litestar.types import ASGIApp
 
 from sinkwell import notifiers, sources
-from sinkwell.bus.relay import Listener, Relay
+from sinkwell.bus.bus import Bus, ConfiguredNotifier
+from sinkwell.bus.decide import Terms
+from sinkwell.bus.interest import Interest
+from sinkwell.bus.worker import NotifierPlan
 from sinkwell.clock import Clock
 from sinkwell.contract import NotifierContext, Sink, SinkContext, SourceContext
 from sinkwell.control import LEDGER_NAME
 from sinkwell.delivery.dispatch import Dispatch
 from sinkwell.delivery.plan import Planner
-from sinkwell.delivery.schedule import RetryPolicy
+from sinkwell.delivery.schedule import ListedWaits, RetryPolicy
 from sinkwell.delivery.worker import SinkPlan, SinkWorker
 from sinkwell.intake.admission import Admission
 from sinkwell.intake.keeper import SpoolKeeper
@@ -43,9 +47,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 WORKERS_GRACE = 12.0
-_RELAY_GRACE = 3.0
+_BUS_GRACE = 3.0
 _SPOOL_THREADS = 16
 _RESTART_AFTER = 1.0
+_LONGEST_NOTIFICATION_WAIT = 30 * 86_400.0
+"""A later due time was made by a clock that was wrong."""
 
 log = structlog.get_logger()
 
@@ -70,6 +76,7 @@ class Store:
     async def reconcile(self) -> Reconciled:
         """Bring spool and ledger together, as every start must."""
         await self.ledger.take_over(self.retry.longest_wait)
+        await self.ledger.outbox.take_over(_LONGEST_NOTIFICATION_WAIT)
         return await reconcile(self.spool, self.ledger, self.planner, self.admission, self.threads)
 
 
@@ -119,9 +126,15 @@ async def running(settings: Settings, registry: Registry) -> AsyncIterator[Lites
     are told to the end of their log. Raises as ``opened`` does.
     """
     async with opened(settings, registry) as store, AsyncExitStack() as stack:
-        relay = Relay(store.ledger, _listeners(settings, registry))
-        store.ledger.call_on_events(relay.wake)
-        await relay.open()
+        bus = Bus(
+            store.ledger,
+            store.ledger.outbox,
+            [_notifier(settings, registry, name) for name in settings.notifiers],
+            store.clock,
+            retention=settings.events.retention,
+        )
+        store.ledger.call_on_events(bus.feed.wake)
+        await bus.open()
         await store.reconcile()
         keeper = SpoolKeeper(store.spool, store.admission, store.ledger, store.threads)
         workers = {
@@ -152,14 +165,15 @@ async def running(settings: Settings, registry: Registry) -> AsyncIterator[Lites
             ledger=store.ledger,
             admin_token=settings.server.admin_token,
             dispatch=dispatch,
+            bus=bus,
             unready=store.admission.trouble,
             version=metadata.version("sinkwell"),
         )
-        stack.push_async_callback(relay.finish, _RELAY_GRACE)
+        stack.push_async_callback(bus.finish, _BUS_GRACE)
         stack.push_async_callback(keeper.remove_released)
         stack.push_async_callback(_finish, workers.values())
         for name, run in (
-            ("relay", relay.run),
+            *bus.parts(),
             ("spool keeper", keeper.run),
             ("intake", intake.record_late),
             *((f"worker of sink {name}", worker.run) for name, worker in workers.items()),
@@ -174,11 +188,13 @@ async def offline_api(data_dir: Path) -> AsyncIterator[ASGIApp]:
     ownership = Ownership(data_dir)
     try:
         spool = Spool(data_dir / "spool")
+        clock = Clock()
         ledger = Ledger(
-            data_dir / LEDGER_NAME, spool_id=spool.id, clock=Clock(), retention=Retention(0, 0)
+            data_dir / LEDGER_NAME, spool_id=spool.id, clock=clock, retention=Retention(0, 0)
         )
+        bus = Bus(ledger, ledger.outbox, [], clock, retention=math.inf)
         try:
-            yield create_offline_app(ledger)
+            yield create_offline_app(ledger, bus)
         finally:
             await ledger.close()
             spool.close()
@@ -220,17 +236,20 @@ def _open_sources(settings: Settings, registry: Registry) -> dict[str, OpenSourc
     }
 
 
-def _listeners(settings: Settings, registry: Registry) -> list[Listener]:
-    return [
-        Listener(
-            name,
-            partial(
-                registry.notifiers[section.type].type.open, section, NotifierContext(name=name)
-            ),
-            section.events,
-        )
-        for name, section in settings.notifiers.items()
-    ]
+def _notifier(settings: Settings, registry: Registry, name: str) -> ConfiguredNotifier:
+    section = settings.notifiers[name]
+    notifier_type = registry.notifiers[section.type].type
+    plan = NotifierPlan(
+        name=name,
+        open=partial(notifier_type.open, section, NotifierContext(name=name)),
+        concurrency=section.concurrency,
+        timeout=section.timeout,
+        terms=Terms(ListedWaits(section.schedule), section.disable_after),
+        ordered=section.ordered,
+        batch=section.batch,
+    )
+    interest = Interest(section.events, section.source, section.sink, section.labels, teller=name)
+    return ConfiguredNotifier(plan, section.type, interest, notifier_type.recorded)
 
 
 def _limits(settings: Settings) -> IntakeLimits:

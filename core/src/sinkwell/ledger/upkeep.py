@@ -14,7 +14,6 @@ from sinkwell.ledger import eventlog
 from sinkwell.ledger.closing import find_standings
 from sinkwell.ledger.schema import deliveries, files
 
-
 _labels = msgspec.json.Decoder(dict[str, str])
 
 

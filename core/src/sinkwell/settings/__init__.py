@@ -2,6 +2,7 @@
 
 from sinkwell.settings.load import load
 from sinkwell.settings.model import (
+    EventsSettings,
     IntakeSettings,
     LedgerSettings,
     LogSettings,
@@ -14,6 +15,7 @@ from sinkwell.settings.model import (
 from sinkwell.settings.problems import Problem, SettingsError
 
 __all__ = [
+    "EventsSettings",
     "IntakeSettings",
     "LedgerSettings",
     "LogSettings",

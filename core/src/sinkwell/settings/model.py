@@ -112,6 +112,16 @@ class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             raise ValueError("url cannot be set yet: the ledger is SQLite, in the data directory")
 
 
+class EventsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[events]``: the log of all that happened."""
+
+    retention: Duration = Duration(30 * DAY)
+    """How long events and their notifications stay."""
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "retention")
+
+
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[log]``: what Sinkwell prints of its own doings."""
 
@@ -142,6 +152,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     intake: IntakeSettings = IntakeSettings()
     retry: RetrySettings = RetrySettings()
     ledger: LedgerSettings = LedgerSettings()
+    events: EventsSettings = EventsSettings()
     log: LogSettings = LogSettings()
     sources: dict[str, SourceSettings] = {}
     sinks: dict[str, SinkSettings] = {}

@@ -8,6 +8,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp, ExceptionHandlersMap
 
+from sinkwell.bus.bus import Bus
 from sinkwell.contract import Secret
 from sinkwell.delivery.dispatch import Dispatch
 from sinkwell.intake.reading import OpenSource
@@ -34,10 +35,14 @@ def create_app(
     ledger: Ledger,
     admin_token: Secret | None,
     dispatch: Dispatch,
+    bus: Bus,
     unready: Callable[[], str | None],
     version: str,
 ) -> Litestar:
-    """Return the application. ``unready`` says why callbacks are not taken, if they are not."""
+    """Return the application. ``unready`` says why callbacks are not taken, if they are not.
+
+    ``state.end_streams`` is to be called before the end, so that nobody is waited for in vain.
+    """
 
     @get("/healthz", include_in_schema=False)
     async def healthz() -> dict[str, str]:
@@ -53,12 +58,12 @@ def create_app(
         )
 
     guard = api_guard(admin_token)
-    return Litestar(
+    app = Litestar(
         route_handlers=[
             callback_handler(intake, sources),
             healthz,
             readyz,
-            api_router(ledger, dispatch.wake, guard),
+            api_router(ledger, bus, dispatch.wake, guard),
             overview_page(
                 ledger,
                 guard,
@@ -76,13 +81,15 @@ def create_app(
         ),
         logging_config=None,
     )
+    app.state.end_streams = bus.end_streams
+    return app
 
 
-def create_offline_app(ledger: Ledger) -> ASGIApp:
+def create_offline_app(ledger: Ledger, bus: Bus) -> ASGIApp:
     """Return the API alone, open to its caller: for commands that find no instance running."""
     return through_control_socket(
         Litestar(
-            route_handlers=[api_router(ledger, lambda _: None, api_guard(None))],
+            route_handlers=[api_router(ledger, bus, lambda _: None, api_guard(None))],
             exception_handlers=_EXCEPTION_HANDLERS,
             openapi_config=None,
             logging_config=None,
