@@ -37,6 +37,7 @@ from sinkwell.intake.spool import Spool
 from sinkwell.ledger.closing import Retention
 from sinkwell.ledger.database import Ownership
 from sinkwell.ledger.ledger import Ledger
+from sinkwell.notifiers.webhook_settings import WebhookSettings
 from sinkwell.plugins import Registry, discover
 from sinkwell.settings import Settings
 from sinkwell.settings.keys import make_planner
@@ -249,7 +250,8 @@ def _notifier(settings: Settings, registry: Registry, name: str) -> ConfiguredNo
         batch=section.batch,
     )
     interest = Interest(section.events, section.source, section.sink, section.labels, teller=name)
-    return ConfiguredNotifier(plan, section.type, interest, notifier_type.recorded)
+    keys = section.public_keys if isinstance(section, WebhookSettings) else ()
+    return ConfiguredNotifier(plan, section.type, interest, notifier_type.recorded, keys)
 
 
 def _limits(settings: Settings) -> IntakeLimits:

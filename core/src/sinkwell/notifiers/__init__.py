@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from sinkwell.contract import hookimpl
 from sinkwell.contract.notifier import AnyNotifierType
 from sinkwell.notifiers.log import LOG
+from sinkwell.notifiers.webhook import WEBHOOK
 
 
 @hookimpl
 def sinkwell_notifiers() -> Iterable[AnyNotifierType]:
     """Return the built-in notifier types."""
-    return [LOG]
+    return [LOG, WEBHOOK]
