@@ -1,17 +1,7 @@
-"""Connecting to addresses that others chose, without letting them reach into private networks.
+"""Which addresses may be connected to, where others choose them. Pure."""
 
-The check is made where the connection is: every answer of the name's look-up must pass, the
-socket is connected to a number that was checked, and hosts written as numbers are checked too. So
-a name whose answer changes between look-up and connection gains nothing.
-"""
-
-import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -53,7 +43,9 @@ def is_public(address: Address) -> bool:
     """Tell whether an address belongs to the public internet, as opposed to anything nearer."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _PRIVATE_4)
-    return address in _GLOBAL_6 and not any(address in network for network in _PRIVATE_6)
+    if address.scope_id is not None or address not in _GLOBAL_6:
+        return False
+    return not any(address in network for network in _PRIVATE_6)
 
 
 def parse_networks(written: Sequence[str]) -> tuple[Network, ...]:
@@ -75,46 +67,3 @@ def check_address(host: str, address: str, allowed: Sequence[Network] = ()) -> N
             f"{host} is at {number}, which is not a public address; "
             "allow_networks says which others may be connected to"
         )
-
-
-def guarded_connector(
-    allowed: Sequence[Network], *, limit: int, keepalive: float = 15.0
-) -> aiohttp.TCPConnector:
-    """Return a connector that reaches public addresses and ``allowed`` networks, no others.
-
-    ``limit`` is the most connections at once; ``keepalive``, in seconds, how long an idle one is
-    kept. What is refused raises ``aiohttp.ClientConnectorError``, whose ``os_error`` is the
-    ``ForbiddenAddressError``.
-    """
-
-    def make_socket(found: tuple[object, ...]) -> socket.socket:
-        family, kind, protocol, _, place = found
-        number = str(place[0])  # type: ignore[index]  # what getaddrinfo gives: (host, port, …)
-        check_address(number, number, allowed)
-        return socket.socket(family, kind, protocol)  # type: ignore[arg-type]  # as above
-
-    return aiohttp.TCPConnector(
-        resolver=_GuardedResolver(allowed),
-        socket_factory=make_socket,
-        limit=limit,
-        keepalive_timeout=keepalive,
-    )
-
-
-class _GuardedResolver(AbstractResolver):
-    """Looks names up, and refuses one with any answer that is not allowed."""
-
-    def __init__(self, allowed: Sequence[Network]) -> None:
-        self._allowed = allowed
-        self._resolver = ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found = await self._resolver.resolve(host, port, family)
-        for each in found:
-            check_address(host, each["host"], self._allowed)
-        return found
-
-    async def close(self) -> None:
-        await self._resolver.close()

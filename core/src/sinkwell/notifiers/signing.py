@@ -9,8 +9,10 @@ import base64
 import binascii
 import hmac
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+if TYPE_CHECKING:  # imported where a key is read: few have one, and it is slow
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 _SECRET, _PRIVATE, _PUBLIC = "whsec_", "whsk_", "whpk_"
 _SHORTEST = 16
@@ -21,7 +23,7 @@ class Signer:
     """Signs messages with every key that it is given."""
 
     def __init__(
-        self, secrets: Sequence[bytes], private_key: Ed25519PrivateKey | None = None
+        self, secrets: Sequence[bytes], private_key: "Ed25519PrivateKey | None" = None
     ) -> None:
         self._secrets = secrets
         self._private_key = private_key
@@ -49,11 +51,13 @@ def parse_secret(written: str) -> bytes:
     return key
 
 
-def parse_private_key(written: str) -> Ed25519PrivateKey:
+def parse_private_key(written: str) -> "Ed25519PrivateKey":
     """Read a private key: ``whsk_`` and base64 of a seed of 32 bytes, the public key behind or not.
 
     Raises ``ValueError`` that does not show it.
     """
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     key = _decoded(written.removeprefix(_PRIVATE))
     if key is None or len(key) not in (_SEED, 2 * _SEED):
         raise ValueError(
@@ -63,7 +67,7 @@ def parse_private_key(written: str) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(key[:_SEED])
 
 
-def public_key(private_key: Ed25519PrivateKey) -> str:
+def public_key(private_key: "Ed25519PrivateKey") -> str:
     """Return the public key, as others write it: ``whpk_`` and base64."""
     return _PUBLIC + _text(private_key.public_key().public_bytes_raw())
 
