@@ -21,7 +21,7 @@ from sinkwell.bus.model import (
 from sinkwell.bus.rest import Rest
 from sinkwell.calls import to_its_end, within
 from sinkwell.clock import Clock
-from sinkwell.contract import BatchingNotifier, BatchSettings, Event, Notifier
+from sinkwell.contract import BatchingNotifier, BatchSettings, Event, GoneError, Notifier
 from sinkwell.delivery.decide import classify, refuse_endless_interruption
 from sinkwell.outage import LedgerUnavailableError
 
@@ -207,6 +207,8 @@ class NotifierWorker:
             await within(self.plan.timeout, self._call([lease.event for lease in leases]))
         except Exception as error:  # noqa: BLE001 - whatever a plugin raises is settled
             self._rest.after(error)
+            if isinstance(error, GoneError):
+                self.disabled = str(error)  # as the ledger will have it in a moment
             now, rng = self._clock.now(), self._rng
             return [
                 decide.failed(lease, error, terms, started_at=started_at, now=now, rng=rng)

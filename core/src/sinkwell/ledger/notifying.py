@@ -55,7 +55,7 @@ _due_in_order = _due.where(
 )
 _next_due = (
     select(notifications.c.due_at)
-    .where(notifications.c.notifier == bindparam("name"), notifications.c.due_at.is_not(None))
+    .where(notifications.c.notifier == bindparam("name"), notifications.c.due_at > bindparam("now"))
     .order_by(notifications.c.due_at)
     .limit(1)
 )
@@ -147,11 +147,11 @@ def _claim(connection: Connection, wanted: NotificationClaim) -> NotificationCla
         _take(connection, leases, wanted.now + wanted.lease_for)
         if lost := [_interrupted(row) for row in rows if row.state == NotificationState.LEASED]:
             connection.execute(_insert_attempts, lost)
-    if len(rows) == limit or wanted.batch:
+    if len(rows) == limit or (rows and wanted.batch):
         return NotificationClaims(leases, next_due=None)
-    next_due = connection.execute(_next_due, {"name": wanted.notifier}).scalar_one_or_none()
-    if next_due is not None and next_due <= wanted.now:
-        next_due = None  # it waits for one before it, not for a time
+    # What is due and was not found waits for one before it, not for a time.
+    later = {"name": wanted.notifier, "now": wanted.now}
+    next_due = connection.execute(_next_due, later).scalar_one_or_none()
     return NotificationClaims(leases, next_due)
 
 

@@ -20,6 +20,8 @@ from sinkwell.ledger.writer import Writer
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_SHORT_PATIENCE = 0.005
+"""How long, in seconds, an idle worker may wait for a commit to share."""
 _PATIENCE = 0.02
 """How long, in seconds, what nobody waits for may wait for a commit to share."""
 
@@ -46,7 +48,7 @@ class LedgerOutbox:
 
     async def claim(self, claim: NotificationClaim) -> NotificationClaims:
         """Lease notifications that are due, the longest due first."""
-        return await self._writer.write(notifying.claim, claim, patience=_PATIENCE)
+        return await self._writer.write(notifying.claim, claim, patience=_SHORT_PATIENCE)
 
     async def settle(self, settlements: Sequence[NotificationSettlement]) -> Sequence[bool]:
         """Write outcomes whose lease still holds, and tell which those were."""

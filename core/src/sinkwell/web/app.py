@@ -19,6 +19,7 @@ from sinkwell.web import problems
 from sinkwell.web.access import api_guard, through_control_socket
 from sinkwell.web.api import api_router
 from sinkwell.web.callbacks import callback_handler
+from sinkwell.web.notifications import public_keys_handler
 from sinkwell.web.pages import overview_page
 
 _EXCEPTION_HANDLERS: ExceptionHandlersMap = {
@@ -63,6 +64,7 @@ def create_app(
             callback_handler(intake, sources),
             healthz,
             readyz,
+            public_keys_handler(bus),
             api_router(ledger, bus, dispatch.wake, guard),
             overview_page(
                 ledger,

@@ -95,6 +95,16 @@ def notifier_handlers(bus: Bus, outbox: LedgerOutbox) -> Sequence[HTTPRouteHandl
     return [list_notifiers, test_notifier, enable_notifier]
 
 
+def public_keys_handler(bus: Bus) -> HTTPRouteHandler:
+    """Return the one route of the bus that is open to all: keys that verify signatures."""
+
+    @get("/.well-known/webhook-keys", summary="Public keys of signed webhooks")
+    async def list_public_keys() -> dict[str, list[str]]:
+        return {"keys": [key for each in bus.notifiers.values() for key in each.public_keys]}
+
+    return list_public_keys
+
+
 def notification_handlers(bus: Bus, outbox: LedgerOutbox) -> Sequence[HTTPRouteHandler]:
     """Return the routes of notifications."""
 
