@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sinkwell.bus.model import (
     NotificationLease,
@@ -84,6 +84,23 @@ def failed(
         disables=isinstance(error, GoneError),
         disable_after=terms.disable_after,
     )
+
+
+def failed_together(
+    leases: Sequence[NotificationLease],
+    error: Exception,
+    terms: Terms,
+    *,
+    started_at: float,
+    now: float,
+    rng: random.Random,
+) -> list[NotificationSettlement]:
+    """Settle a call that raised; what is tried again is due together, as it was called together."""
+    settlements = [
+        failed(lease, error, terms, started_at=started_at, now=now, rng=rng) for lease in leases
+    ]
+    due_at = max((each.due_at or 0.0 for each in settlements), default=0.0)
+    return [replace(each, due_at=None if each.due_at is None else due_at) for each in settlements]
 
 
 def next_trouble(

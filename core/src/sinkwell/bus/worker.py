@@ -210,10 +210,9 @@ class NotifierWorker:
             if isinstance(error, GoneError):
                 self.disabled = str(error)  # as the ledger will have it in a moment
             now, rng = self._clock.now(), self._rng
-            return [
-                decide.failed(lease, error, terms, started_at=started_at, now=now, rng=rng)
-                for lease in leases
-            ]
+            return decide.failed_together(
+                leases, error, terms, started_at=started_at, now=now, rng=rng
+            )
         self._rest.worked()
         now = self._clock.now()
         return [decide.sent(lease, terms, started_at=started_at, now=now) for lease in leases]
