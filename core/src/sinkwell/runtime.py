@@ -11,14 +11,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+import msgspec
 import structlog
 from litestar import Litestar
 from litestar.types import ASGIApp
 
 from sinkwell import notifiers, sources
+from sinkwell.bus.alerts import Alerts, Thresholds, Watch
 from sinkwell.bus.bus import Bus, ConfiguredNotifier
 from sinkwell.bus.decide import Terms
 from sinkwell.bus.interest import Interest
+from sinkwell.bus.refusals import RefusalTally
 from sinkwell.bus.worker import NotifierPlan
 from sinkwell.clock import Clock
 from sinkwell.contract import NotifierContext, Sink, SinkContext, SourceContext
@@ -149,6 +152,15 @@ async def running(settings: Settings, registry: Registry) -> AsyncIterator[Lites
             for name in settings.sinks
         }
 
+        refusals = RefusalTally(store.ledger.announce)
+        thresholds = Thresholds(**msgspec.structs.asdict(settings.alerts))
+        alerts = Alerts(
+            Watch(thresholds, settings.sources, store.clock.now()),
+            bus.feed,
+            store.ledger.announce,
+            store.admission.room,
+            store.clock,
+        )
         dispatch = Dispatch(workers)
         intake = Intake(
             spool=store.spool,
@@ -167,6 +179,7 @@ async def running(settings: Settings, registry: Registry) -> AsyncIterator[Lites
             admin_token=settings.server.admin_token,
             dispatch=dispatch,
             bus=bus,
+            refusals=refusals,
             unready=store.admission.trouble,
             version=metadata.version("sinkwell"),
         )
@@ -175,6 +188,8 @@ async def running(settings: Settings, registry: Registry) -> AsyncIterator[Lites
         stack.push_async_callback(_finish, workers.values())
         for name, run in (
             *bus.parts(),
+            ("tally of refusals", refusals.run),
+            *([("alerts", alerts.run)] if thresholds.any else []),
             ("spool keeper", keeper.run),
             ("intake", intake.record_late),
             *((f"worker of sink {name}", worker.run) for name, worker in workers.items()),

@@ -41,7 +41,7 @@ class CallbackDuplicate(Fact, frozen=True, kw_only=True):
 class CallbackRefused(Fact, frozen=True, kw_only=True):
     """Callbacks were answered with an error of the sender's; nothing of them was kept.
 
-    The first refusal of a kind is told at once, those of the next minute together.
+    Refusals of one kind are counted, and told once a minute at most.
     """
 
     TYPE = "callback.refused"

@@ -13,6 +13,7 @@ from sinkwell.settings.document import built_in, read
 from sinkwell.settings.environment import EnvironmentText, near_misses, overlay, put
 from sinkwell.settings.keys import check_keys, check_time_zone
 from sinkwell.settings.model import (
+    AlertsSettings,
     EventsSettings,
     IntakeSettings,
     LedgerSettings,
@@ -41,6 +42,7 @@ _FIXED: dict[str, type[msgspec.Struct]] = {
     "retry": RetrySettings,
     "ledger": LedgerSettings,
     "events": EventsSettings,
+    "alerts": AlertsSettings,
     "log": LogSettings,
 }
 _NAMED = ("sources", "sinks", "notifiers")

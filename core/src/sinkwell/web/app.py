@@ -9,6 +9,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp, ExceptionHandlersMap
 
 from sinkwell.bus.bus import Bus
+from sinkwell.bus.refusals import RefusalTally
 from sinkwell.contract import Secret
 from sinkwell.delivery.dispatch import Dispatch
 from sinkwell.intake.reading import OpenSource
@@ -37,6 +38,7 @@ def create_app(
     admin_token: Secret | None,
     dispatch: Dispatch,
     bus: Bus,
+    refusals: RefusalTally,
     unready: Callable[[], str | None],
     version: str,
 ) -> Litestar:
@@ -61,7 +63,7 @@ def create_app(
     guard = api_guard(admin_token)
     app = Litestar(
         route_handlers=[
-            callback_handler(intake, sources),
+            callback_handler(intake, sources, refusals),
             healthz,
             readyz,
             public_keys_handler(bus),

@@ -10,9 +10,10 @@ from typing import cast
 import msgspec
 import structlog
 from litestar import asgi
-from litestar.status_codes import HTTP_405_METHOD_NOT_ALLOWED
+from litestar.status_codes import HTTP_405_METHOD_NOT_ALLOWED, HTTP_500_INTERNAL_SERVER_ERROR
 from litestar.types import HTTPRequestEvent, HTTPScope, Receive, Scope, Send
 
+from sinkwell.bus.refusals import RefusalTally
 from sinkwell.intake.reading import OpenSource, header_values
 from sinkwell.intake.receive import Intake
 from sinkwell.intake.refusals import ClientGoneError, Refusal
@@ -24,7 +25,9 @@ _RETRY_WHEN_AWAY = 5
 log = structlog.get_logger()
 
 
-def callback_handler(intake: Intake, sources: Mapping[str, OpenSource]) -> asgi:
+def callback_handler(
+    intake: Intake, sources: Mapping[str, OpenSource], refusals: RefusalTally
+) -> asgi:
     """Return the route handler for all sources."""
 
     # A mount, as Litestar 2.25 gives ASGI handlers no path parameters: what follows is the name.
@@ -35,6 +38,9 @@ def callback_handler(intake: Intake, sources: Mapping[str, OpenSource]) -> asgi:
         except ClientGoneError:
             log.info("a sender went away before the end of its callback", path=scope["path"])
         except Refusal as refusal:
+            name = scope["path"].strip("/")
+            if name in sources and refusal.status < HTTP_500_INTERNAL_SERVER_ERROR:
+                refusals.note(name, refusal.slug, refusal.status, refusal.detail)
             await _refuse(send, refusal)
         except LedgerUnavailableError as error:
             log.error("a callback could not be recorded", error=str(error))
