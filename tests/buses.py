@@ -19,7 +19,7 @@ from sinkwell.bus.decide import Terms
 from sinkwell.bus.interest import Interest
 from sinkwell.bus.worker import NotifierPlan
 from sinkwell.clock import Clock
-from sinkwell.contract import BatchSettings, Event, Notifier
+from sinkwell.contract import Event, Notifier, NotifierBatch
 from sinkwell.contract.events import SinkPaused
 from sinkwell.delivery.schedule import ListedWaits
 from sinkwell.ledger.ledger import Ledger
@@ -75,7 +75,7 @@ def plan_for(ear: Notifier, name: str = "app", **options: Any) -> ConfiguredNoti
     waits: tuple[float, ...] = options.pop("waits", (0.01, 0.01, 0.01))
     terms = Terms(ListedWaits(waits), options.pop("disable_after", 1000.0))
     interest = Interest(events=options.pop("events", ()), teller=name)
-    batch: BatchSettings | None = options.pop("batch", None)
+    batch: NotifierBatch | None = options.pop("batch", None)
     settings = {"open": open_ear, "concurrency": 4, "timeout": 5.0, "batch": batch, **options}
     plan = NotifierPlan(name=name, terms=terms, **settings)
     return ConfiguredNotifier(plan, "ear", interest, recorded=True)

@@ -9,9 +9,9 @@ from buses import Behaviour, Ear, House, be_quick, make_house, plan_for
 from workers import hang
 
 from sinkwell.contract import (
-    BatchSettings,
     Duration,
     GoneError,
+    NotifierBatch,
     RejectedError,
     TransientError,
     UnusableError,
@@ -251,7 +251,7 @@ async def test_events_are_told_in_batches_when_enough_are_there_or_the_first_is_
     house: House,
 ) -> None:
     ear = Ear()
-    batch = BatchSettings(max_events=10, max_wait=Duration(0.4))
+    batch = NotifierBatch(max_events=10, max_wait=Duration(0.4))
     await house.start(plan_for(ear, batch=batch, concurrency=1))
     began = asyncio.get_running_loop().time()
     await house.announce(25)
@@ -265,7 +265,7 @@ async def test_events_are_told_in_batches_when_enough_are_there_or_the_first_is_
 
 async def test_a_batch_that_failed_is_told_again_as_it_was(house: House) -> None:
     ear = Ear(script=[TransientError("503")])
-    batch = BatchSettings(max_events=10, max_wait=Duration(0.05))
+    batch = NotifierBatch(max_events=10, max_wait=Duration(0.05))
     await house.start(plan_for(ear, batch=batch, waits=(0.2, 0.2)))
     await house.announce(4)
     await house.until(lambda: len(ear.calls) == 1)

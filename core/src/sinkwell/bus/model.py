@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from sinkwell.contract import BatchSettings, Event, Fact
+from sinkwell.contract import Event, Fact, NotifierBatch
 from sinkwell.delivery.model import Outcome
 
 
@@ -58,7 +58,7 @@ class NotificationClaim:
     limit: int
     lease_for: float
     ordered: bool
-    batch: BatchSettings | None
+    batch: NotifierBatch | None
     """With it, either one whole batch is leased or nothing."""
 
 

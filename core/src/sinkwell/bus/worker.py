@@ -21,7 +21,7 @@ from sinkwell.bus.model import (
 from sinkwell.bus.rest import Rest
 from sinkwell.calls import to_its_end, within
 from sinkwell.clock import Clock
-from sinkwell.contract import BatchingNotifier, BatchSettings, Event, GoneError, Notifier
+from sinkwell.contract import BatchingNotifier, Event, GoneError, Notifier, NotifierBatch
 from sinkwell.delivery.decide import classify, refuse_endless_interruption
 from sinkwell.outage import LedgerUnavailableError
 
@@ -44,7 +44,7 @@ class NotifierPlan:
     timeout: float
     terms: Terms
     ordered: bool = False
-    batch: BatchSettings | None = None
+    batch: NotifierBatch | None = None
 
 
 class NotifierWorker:

@@ -26,9 +26,9 @@ from sinkwell.contract.notifier import (
     NotifierType,
 )
 from sinkwell.contract.settings import (
-    BatchSettings,
     Duration,
     IfPresent,
+    NotifierBatch,
     NotifierSettings,
     Secret,
     SinkSettings,
@@ -62,7 +62,6 @@ from sinkwell.contract.sync import SharedSync
 
 __all__ = [
     "AuthenticationError",
-    "BatchSettings",
     "BatchingNotifier",
     "Blob",
     "Callback",
@@ -78,6 +77,7 @@ __all__ = [
     "MalformedCallbackError",
     "Message",
     "Notifier",
+    "NotifierBatch",
     "NotifierContext",
     "NotifierSettings",
     "NotifierType",

@@ -98,7 +98,7 @@ class SinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError("timeout must be more than 0")
 
 
-class BatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NotifierBatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``batch`` of a notifier: several events in one call."""
 
     max_events: int = 100
@@ -138,7 +138,7 @@ class NotifierSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """The waits after failed attempts; when they are used up, the notification has failed."""
     disable_after: Duration = Duration(5 * 86400)
     """After how long a time of nothing but failures it is told no more."""
-    batch: BatchSettings | None = None
+    batch: NotifierBatch | None = None
     """Tell several events in one call, where the type can."""
 
     def __post_init__(self) -> None:
