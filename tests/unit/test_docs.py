@@ -20,6 +20,8 @@ from sinkwell.contract.settings import decode_custom
 from sinkwell.delivery.model import State
 from sinkwell.delivery.schedule import RetryPolicy
 from sinkwell.naming.variables import VARIABLE_NAMES
+from sinkwell.notifiers.chat import ChatSettings
+from sinkwell.notifiers.command import CommandSettings
 from sinkwell.notifiers.webhook_settings import WebhookSettings
 from sinkwell.settings.model import (
     AlertsSettings,
@@ -56,6 +58,8 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     'type = "local"': LocalSettings,
     "[notifiers.NAME]": NotifierSettings,
     'type = "webhook"': WebhookSettings,
+    'type = "chat"': ChatSettings,
+    'type = "command"': CommandSettings,
     "[[routes]]": Route,
 }
 

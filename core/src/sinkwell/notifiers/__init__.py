@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 from sinkwell.contract import hookimpl
 from sinkwell.contract.notifier import AnyNotifierType
+from sinkwell.notifiers.chat import CHAT
+from sinkwell.notifiers.command import COMMAND
 from sinkwell.notifiers.log import LOG
 from sinkwell.notifiers.webhook import WEBHOOK
 
@@ -11,4 +13,4 @@ from sinkwell.notifiers.webhook import WEBHOOK
 @hookimpl
 def sinkwell_notifiers() -> Iterable[AnyNotifierType]:
     """Return the built-in notifier types."""
-    return [LOG, WEBHOOK]
+    return [CHAT, COMMAND, LOG, WEBHOOK]

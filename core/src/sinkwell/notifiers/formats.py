@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import msgspec
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined, TemplateError, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from sinkwell.contract import Event, RejectedError
@@ -71,10 +71,13 @@ class CloudEventsFormat:
 class TemplateFormat:
     """A Jinja template of the user's own, in a sandbox."""
 
-    def __init__(self, template: str, content_type: str) -> None:
-        """Raise ``ValueError`` when it is no template."""
+    def __init__(self, template: str, content_type: str, *, strict: bool = True) -> None:
+        """Raise ``ValueError`` when it is no template.
+
+        Unless it is ``strict``, a value that is not there is empty.
+        """
         environment = ImmutableSandboxedEnvironment(
-            undefined=StrictUndefined,
+            undefined=StrictUndefined if strict else Undefined,
             autoescape=False,
         )
         try:
