@@ -4,7 +4,7 @@
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 # Programs that the tests need and pip cannot bring, and their packages; installed where this user may.
-SYSTEM_TOOLS := strace:strace eatmydata:eatmydata /usr/lib/openssh/sftp-server:openssh-sftp-server node:nodejs npm:npm
+SYSTEM_TOOLS := strace:strace eatmydata:eatmydata /usr/lib/openssh/sftp-server:openssh-sftp-server node:nodejs npm:npm redis-server:redis-server
 
 BIN := .venv/bin
 UV := .tools/bin/uv

@@ -20,6 +20,7 @@ from sinkwell.contract.settings import decode_custom
 from sinkwell.delivery.model import State
 from sinkwell.delivery.schedule import RetryPolicy
 from sinkwell.naming.variables import VARIABLE_NAMES
+from sinkwell.notifiers.broker import BrokerSettings
 from sinkwell.notifiers.chat import ChatSettings
 from sinkwell.notifiers.command import CommandSettings
 from sinkwell.notifiers.webhook_settings import WebhookSettings
@@ -59,6 +60,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[notifiers.NAME]": NotifierSettings,
     'type = "webhook"': WebhookSettings,
     'type = "chat"': ChatSettings,
+    'type = "broker"': BrokerSettings,
     'type = "command"': CommandSettings,
     "[[routes]]": Route,
 }
