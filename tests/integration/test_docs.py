@@ -17,8 +17,11 @@ from instances import free_port
 from sinkwell.cli.common import load_settings
 from sinkwell.runtime import installed_plugins
 
-LANGUAGES = {"toml", "console", "text", "python"}
-"""Of blocks: ``text`` is for reading only; ``python`` is run by test_writing_plugins.py."""
+LANGUAGES = {"toml", "console", "text", "python", "json"}
+"""Of blocks: ``text`` is for reading only; ``python`` is run by test_writing_plugins.py,
+``json`` looked at by tests/unit/test_docs.py."""
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+"""Any secret is text; that of a webhook is base64 too."""
 SERVES = ("make run", "sinkwell serve")
 PATIENCE = 30.0
 END = "--- end of output ---"
@@ -154,9 +157,9 @@ def test_every_settings_example_is_valid(
         if block.language == "toml":
             for kind, name in re.findall(r'"(env|file):([^"]+)"', block.content):
                 if kind == "env":
-                    monkeypatch.setenv(name, "whsec_YS1zZWNyZXQ=")
+                    monkeypatch.setenv(name, SECRET)
                 else:
-                    (tmp_path / name).write_text("a-secret")
+                    (tmp_path / name).write_text(SECRET)
                     (tmp_path / name).chmod(0o600)
             _save(block, tmp_path)
             settings = load_settings(installed_plugins(), tmp_path / "sinkwell.toml", None)

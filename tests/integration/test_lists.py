@@ -32,7 +32,7 @@ def test_lists_for_programs_have_the_promised_names(instance: Instance) -> None:
     assert (delivery["file_id"], delivery["token"]) == (file["id"], "token1")
     assert delivery["location"] == f"file://{instance.root / delivery['key']}"
     for event in events:
-        assert {"position", "id", "type", "at", "subject", "data"} == event.keys()
+        assert {"position", "id", "type", "time", "subject", "data"} == event.keys()
 
 
 def test_lists_can_be_narrowed(instance: Instance) -> None:

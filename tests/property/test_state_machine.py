@@ -250,7 +250,7 @@ class Deliveries(RuleBasedStateMachine):
             ERRORS[outcome],
             started_at=self.now,
             now=self.now,
-            policy=POLICY,
+            schedule=POLICY,
             rng=self.rng,
         )
 

@@ -54,7 +54,8 @@ def parts(thing: type) -> Iterator[str]:
         if not name.startswith("_") and method.__module__.startswith("sinkwell."):
             yield name
             yield from arguments(method)
-    if "__init__" in vars(thing) and not dataclasses.is_dataclass(thing):
+    made = not (dataclasses.is_dataclass(thing) or getattr(thing, "_is_protocol", False))
+    if "__init__" in vars(thing) and made:
         yield from arguments(vars(thing)["__init__"])
 
 

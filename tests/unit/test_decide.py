@@ -1,6 +1,7 @@
 """What follows from the outcome of an attempt."""
 
 import random
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -18,7 +19,7 @@ from sinkwell.contract import (
 from sinkwell.contract.events import FileFailed, FileFinished
 from sinkwell.delivery import decide
 from sinkwell.delivery.decide import ReceiptError
-from sinkwell.delivery.model import Lease, LeasedFile, Outcome, Settlement, State
+from sinkwell.delivery.model import Lease, LeasedFile, Outcome, Settlement, Standing, State
 from sinkwell.delivery.schedule import RetryPolicy
 
 POLICY = RetryPolicy(attempts=5, base=1.0, cap=100.0)
@@ -41,7 +42,13 @@ sink_errors = st.one_of(
 
 def settle(error: Exception, lease: Lease = LEASE) -> Settlement:
     return decide.failed(
-        lease, error, started_at=NOW - 1, now=NOW, policy=POLICY, rng=random.Random(0)
+        lease, error, started_at=NOW - 1, now=NOW, schedule=POLICY, rng=random.Random(0)
+    )
+
+
+def refuse(lease: Lease) -> None:
+    decide.refuse_endless_interruption(
+        interrupted=lease.interrupted, attempts=lease.attempts, schedule=POLICY
     )
 
 
@@ -171,21 +178,26 @@ def test_a_delivery_with_attempts_left_or_a_live_history_is_put(
     interrupted: bool, count: int
 ) -> None:
     lease = replace(LEASE, interrupted=interrupted, attempts=count)
-    decide.refuse_endless_interruption(lease, POLICY)
+    refuse(lease)
 
 
 def test_a_file_that_ends_the_process_at_each_try_is_given_up() -> None:
     lease = replace(LEASE, interrupted=True, attempts=POLICY.attempts)
 
     with pytest.raises(TransientError) as raised:
-        decide.refuse_endless_interruption(lease, POLICY)
+        refuse(lease)
 
     assert settle(raised.value, lease).state is State.EXHAUSTED
 
 
 @given(st.dictionaries(st.sampled_from(State), st.integers(0, 5), min_size=1))
 def test_a_file_ends_exactly_when_its_last_delivery_does(states: dict[State, int]) -> None:
-    outcome = decide.file_outcome("f1", "shotbot", "token", states)
+    standings = [
+        Standing(f"sink{number}", state, "a.png", "s3://bucket/a.png")
+        for state, count in states.items()
+        for number in range(count)
+    ]
+    outcome = decide.file_outcome("f1", "shotbot", "token", {"a": "b"}, standings)
 
     still_open = states.get(State.PENDING, 0) + states.get(State.LEASED, 0)
     good = states.get(State.STORED, 0)
@@ -195,6 +207,9 @@ def test_a_file_ends_exactly_when_its_last_delivery_does(states: dict[State, int
     elif good:
         assert isinstance(outcome, FileFinished)
         assert (outcome.stored, outcome.failed) == (good, bad)
+        assert Counter(each.state for each in outcome.deliveries) == +Counter(
+            {state.value: count for state, count in states.items()}
+        )
     else:
         assert isinstance(outcome, FileFailed)
         assert outcome.failed == bad

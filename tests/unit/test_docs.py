@@ -1,21 +1,39 @@
 """The tables of the documentation agree with the code."""
 
 import ast
+import json
+import re
 import tomllib
 from collections.abc import Iterator
 
+import jsonschema
 import msgspec
 import pytest
-from documents import ROOT, tables
+from documents import ROOT, Block, blocks, tables
 
+from sinkwell.bus.model import NotificationState
+from sinkwell.bus.schema import event_schema
 from sinkwell.cli import COMMANDS
-from sinkwell.contract import FetchSettings, NotifierSettings, SinkSettings, SourceSettings
+from sinkwell.contract import (
+    Event,
+    Fact,
+    FetchSettings,
+    NotifierSettings,
+    SinkSettings,
+    SourceSettings,
+)
 from sinkwell.contract.events import FACTS
 from sinkwell.contract.settings import decode_custom
 from sinkwell.delivery.model import State
 from sinkwell.delivery.schedule import RetryPolicy
 from sinkwell.naming.variables import VARIABLE_NAMES
+from sinkwell.notifiers.broker import BrokerSettings
+from sinkwell.notifiers.chat import ChatSettings
+from sinkwell.notifiers.command import CommandSettings
+from sinkwell.notifiers.webhook_settings import WebhookSettings
 from sinkwell.settings.model import (
+    AlertsSettings,
+    EventsSettings,
     IntakeSettings,
     LedgerSettings,
     LogSettings,
@@ -28,7 +46,8 @@ from sinkwell.settings.model import (
 from sinkwell.sources.screenshotcenter import ScreenshotCenterSettings
 from sinkwell.sources.shotbot import ShotbotSettings
 from sinkwell.sources.webhook.presets import PRESETS
-from sinkwell.sources.webhook.settings import AuthenticationSettings, WebhookSettings
+from sinkwell.sources.webhook.settings import AuthenticationSettings
+from sinkwell.sources.webhook.settings import WebhookSettings as WebhookSourceSettings
 from sinkwell_gcs.settings import GcsSettings
 from sinkwell_local.settings import LocalSettings
 
@@ -44,17 +63,23 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[intake]": IntakeSettings,
     "[retry]": RetrySettings,
     "[ledger]": LedgerSettings,
+    "[events]": EventsSettings,
+    "[alerts]": AlertsSettings,
     "[log]": LogSettings,
     "[sources.NAME]": SourceSettings,
     "[sources.NAME.fetch]": FetchSettings,
     'type = "shotbot"': ShotbotSettings,
     'type = "screenshotcenter"': ScreenshotCenterSettings,
-    'type = "webhook"': WebhookSettings,
+    'type = "webhook"': WebhookSourceSettings,
     "[sources.NAME.authentication]": AuthenticationSettings,
     "[sinks.NAME]": SinkSettings,
     'type = "local"': LocalSettings,
     'type = "gcs"': GcsSettings,
     "[notifiers.NAME]": NotifierSettings,
+    'Notifiers of type = "webhook"': WebhookSettings,
+    'type = "chat"': ChatSettings,
+    'type = "broker"': BrokerSettings,
+    'type = "command"': CommandSettings,
     "[[routes]]": Route,
 }
 
@@ -147,8 +172,38 @@ def test_every_state_is_documented() -> None:
     assert [row[0].strip("`") for row in DELIVERY["States"]] == [*State]
 
 
-def test_every_event_is_documented() -> None:
-    assert {row[0].strip("`") for row in DELIVERY["Events"]} == {*FACTS}
+def test_every_event_is_documented_in_the_words_of_its_class() -> None:
+    text = (ROOT / "docs/events.md").read_text()
+    told = re.findall(r"^### `([a-z_.]+)`\n\n(.+?)\n\n```json", text, re.MULTILINE | re.DOTALL)
+
+    assert [name for name, _ in told] == [*FACTS]
+    for name, words in told:
+        assert words.split() == (FACTS[name].__doc__ or "").replace("``", "`").split(), name
+
+
+@pytest.mark.parametrize("block", blocks(ROOT / "docs/events.md"), ids=lambda block: block.place)
+def test_every_example_of_an_event_is_valid(block: Block) -> None:
+    if block.language != "json":
+        return
+    event = json.loads(block.content)
+    fact = FACTS[event["type"]]
+    jsonschema.Draft202012Validator(event_schema(fact)).validate(event)
+    data = msgspec.convert(event["data"], fact)
+    assert msgspec.json.decode(msgspec.json.encode(data)) == event["data"]
+    assert event.keys() == {field.name for field in msgspec.structs.fields(Event)}
+
+
+@pytest.mark.parametrize("fact", FACTS.values(), ids=FACTS)
+def test_every_schema_is_one_and_refuses_what_is_no_such_event(fact: type[Fact]) -> None:
+    schema = event_schema(fact)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"type": fact.TYPE}, schema)
+
+
+def test_the_states_of_notifications_are_documented() -> None:
+    found = tables(ROOT / "docs/notifications.md")["States"]
+    assert [row[0].strip("`") for row in found] == [*NotificationState]
 
 
 def test_every_command_is_in_the_readme() -> None:

@@ -50,7 +50,7 @@ async def test_a_restart_obeys_retry_after_but_no_wait_that_a_wrong_clock_made(
     (lease,) = (await ledger.claim("archive", limit=1, lease_for=60.0)).leases
     busy = TransientError("busy", retry_after=80_000.0)
     await ledger.settle(
-        decide.failed(lease, busy, started_at=START, now=START, policy=POLICY, rng=Random(1))
+        decide.failed(lease, busy, started_at=START, now=START, schedule=POLICY, rng=Random(1))
     )
 
     clock.present -= set_back

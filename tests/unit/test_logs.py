@@ -226,13 +226,15 @@ async def test_the_log_notifier_prints_each_event(lines: Lines, style: Any, show
     stored = DeliveryStored(
         delivery_id="d1",
         file_id="f1",
+        source="shotbot",
+        provider_id="token",
         sink="archive",
         key="a.png",
         location="s3://bucket/a.png",
         attempt=1,
     )
     await notifier.notify(
-        Event(position=7, id="e1", type=stored.TYPE, at=1.0, subject="f1", data=stored)
+        Event(position=7, id="e1", type=stored.TYPE, time=1.0, subject="f1", data=stored)
     )
     await notifier.close()
 

@@ -211,9 +211,9 @@ async def test_a_file_that_is_missing_is_rejected_with_the_reason(
         assert waiting.state == "pending"
         (file,) = await store.ledger.list_files(Filter(file_id=manifest(1).file_id))
         assert (file.state, file.in_spool) == ("quarantined", False)
-        assert await events(store, "file.quarantined") == [
-            {"file_id": manifest(1).file_id, "reason": "it is no longer in the spool"}
-        ]
+        (told,) = await events(store, "file.quarantined")
+        assert (told["file_id"], told["provider_id"]) == (manifest(1).file_id, "token1")
+        assert told["reason"] == "it is no longer in the spool"
         assert store.admission.used == len(payload(2))
     assert await reconciled(start) == Reconciled()
 

@@ -12,7 +12,10 @@ from ledgers import MovedClock, make_ledger
 from structlog.testing import capture_logs
 from workers import eventually, hang
 
+from sinkwell.bus import feed as feeding
 from sinkwell.bus import relay as relaying
+from sinkwell.bus.feed import Feed
+from sinkwell.bus.interest import Interest
 from sinkwell.bus.relay import Listener, Relay
 from sinkwell.contract import Event, Notifier, RejectedError, TransientError, UnusableError
 from sinkwell.contract.events import SinkPaused, SinkResumed
@@ -53,7 +56,7 @@ class Ear(Notifier):
 
 @pytest.fixture
 async def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ledger]:
-    monkeypatch.setattr(relaying, "_COALESCE", 0.001)
+    monkeypatch.setattr(feeding, "_READ_EVERY", 0.001)
     monkeypatch.setattr(relaying, "_SAVE_AFTER", 0.05)
     monkeypatch.setattr(relaying, "_FIRST_WAIT", 0.01)
     monkeypatch.setattr(relaying, "_CLOSING", 0.1)
@@ -67,8 +70,9 @@ class Bus:
 
     def __init__(self, ledger: Ledger, *listeners: Listener) -> None:
         self.ledger = ledger
-        self.relay = Relay(ledger, list(listeners))
-        ledger.call_on_events(self.relay.wake)
+        feed = Feed(ledger)
+        self.relay = Relay(feed, ledger, list(listeners))
+        ledger.call_on_events(feed.wake)
 
     async def start(self) -> "Bus":
         await self.relay.open()
@@ -89,7 +93,7 @@ def listener(ear: Notifier, name: str = "app", events: tuple[str, ...] = ("*",))
     async def open_ear() -> Notifier:
         return ear
 
-    return Listener(name, open_ear, events)
+    return Listener(name, open_ear, Interest(events=events))
 
 
 async def announce(ledger: Ledger, count: int) -> None:
@@ -212,7 +216,7 @@ async def test_a_notifier_that_cannot_be_opened_delays_no_other_and_misses_nothi
         return late
 
     with capture_logs() as logs:
-        bus = await Bus(ledger, Listener("late", open_late, ("*",)), listener(alive)).start()
+        bus = await Bus(ledger, Listener("late", open_late, Interest()), listener(alive)).start()
         await announce(ledger, 3)
         await alive.heard_so_many(3)
         await late.heard_so_many(3)

@@ -20,7 +20,7 @@ sinkwell.toml:1: unknown key or section "snks"
 zzz = 1
 -----
 sinkwell.toml:3: unknown key or section "zzz"
-    valid ones: data_dir, intake, ledger, log, notifiers, retry, routes, server, sinks, sources, spool, time_zone
+    valid ones: alerts, data_dir, events, intake, ledger, log, notifiers, retry, routes, server, sinks, sources, spool, time_zone
 =====
 [server]
 

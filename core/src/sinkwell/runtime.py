@@ -1,6 +1,7 @@
 """The one place where everything is wired."""
 
 import asyncio
+import math
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -18,12 +19,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+import msgspec
 import structlog
 from litestar import Litestar
 from litestar.types import ASGIApp
 
 from sinkwell import notifiers, sources
-from sinkwell.bus.relay import Listener, Relay
+from sinkwell.bus.alerts import Alerts, Thresholds, Watch
+from sinkwell.bus.bus import Bus, ConfiguredNotifier
+from sinkwell.bus.decide import Terms
+from sinkwell.bus.interest import Interest
+from sinkwell.bus.refusals import RefusalTally
+from sinkwell.bus.worker import NotifierPlan
 from sinkwell.clock import Clock
 from sinkwell.contract import (
     FetchSettings,
@@ -37,7 +44,7 @@ from sinkwell.contract import (
 from sinkwell.control import LEDGER_NAME
 from sinkwell.delivery.dispatch import Dispatch
 from sinkwell.delivery.plan import Planner
-from sinkwell.delivery.schedule import RetryPolicy
+from sinkwell.delivery.schedule import ListedWaits, RetryPolicy
 from sinkwell.delivery.worker import SinkPlan, SinkWorker
 from sinkwell.directories import make_directory
 from sinkwell.intake.admission import Admission
@@ -55,6 +62,7 @@ from sinkwell.intake.spool import Spool
 from sinkwell.ledger.closing import Retention
 from sinkwell.ledger.database import Ownership
 from sinkwell.ledger.ledger import Ledger
+from sinkwell.notifiers.webhook_settings import WebhookSettings
 from sinkwell.plugins import Registry, discover
 from sinkwell.settings import ServerSettings, Settings
 from sinkwell.settings.keys import make_planner
@@ -69,9 +77,11 @@ Examine = Callable[[Any, SinkContext], Awaitable[Sequence[Finding]]]
 """The ``examine`` of a sink type."""
 
 WORKERS_GRACE = 12.0
-_RELAY_GRACE = 3.0
+_BUS_GRACE = 3.0
 _SPOOL_THREADS = 16
 _RESTART_AFTER = 1.0
+_LONGEST_NOTIFICATION_WAIT = 30 * 86_400.0
+"""A later due time was made by a clock that was wrong."""
 
 log = structlog.get_logger()
 
@@ -96,6 +106,7 @@ class Store:
     async def reconcile(self) -> Reconciled:
         """Bring spool and ledger together, as every start must."""
         await self.ledger.take_over(self.retry.longest_wait)
+        await self.ledger.outbox.take_over(_LONGEST_NOTIFICATION_WAIT)
         found = await reconcile(self.spool, self.ledger, self.planner, self.admission, self.threads)
         await reroute(self.spool, self.ledger, self.planner, self.threads)
         return found
@@ -147,9 +158,15 @@ async def running(settings: Settings, registry: Registry) -> AsyncIterator[Lites
     are told to the end of their log. Raises as ``opened`` does.
     """
     async with opened(settings, registry) as store, AsyncExitStack() as stack:
-        relay = Relay(store.ledger, _listeners(settings, registry))
-        store.ledger.call_on_events(relay.wake)
-        await relay.open()
+        bus = Bus(
+            store.ledger,
+            store.ledger.outbox,
+            [_notifier(settings, registry, name) for name in settings.notifiers],
+            store.clock,
+            retention=settings.events.retention,
+        )
+        store.ledger.call_on_events(bus.feed.wake)
+        await bus.open()
         await store.reconcile()
         keeper = SpoolKeeper(store.spool, store.admission, store.ledger, store.threads)
         workers = {
@@ -163,6 +180,15 @@ async def running(settings: Settings, registry: Registry) -> AsyncIterator[Lites
             for name in settings.sinks
         }
 
+        refusals = RefusalTally(store.ledger.announce)
+        thresholds = Thresholds(**msgspec.structs.asdict(settings.alerts))
+        alerts = Alerts(
+            Watch(thresholds, settings.sources, store.clock.now()),
+            bus.feed,
+            store.ledger.announce,
+            store.admission.room,
+            store.clock,
+        )
         dispatch = Dispatch(workers)
         origins = _open_sources(settings, registry)
         fetchers = _fetch_workers(settings, origins, store, dispatch)
@@ -191,14 +217,18 @@ async def running(settings: Settings, registry: Registry) -> AsyncIterator[Lites
                 sources=settings.sources.keys(),
                 sinks=settings.sinks.keys(),
             ),
+            bus=bus,
+            refusals=refusals,
             unready=store.admission.trouble,
             version=metadata.version("sinkwell"),
         )
-        stack.push_async_callback(relay.finish, _RELAY_GRACE)
+        stack.push_async_callback(bus.finish, _BUS_GRACE)
         stack.push_async_callback(keeper.remove_released)
         stack.push_async_callback(_finish, [*workers.values(), *fetchers.values()])
         for name, run in (
-            ("relay", relay.run),
+            *bus.parts(),
+            ("tally of refusals", refusals.run),
+            *([("alerts", alerts.run)] if thresholds.any else []),
             ("spool keeper", keeper.run),
             ("intake", intake.record_late),
             *((f"worker of sink {name}", worker.run) for name, worker in workers.items()),
@@ -214,11 +244,13 @@ async def offline_api(data_dir: Path) -> AsyncIterator[ASGIApp]:
     ownership = Ownership(data_dir)
     try:
         spool = Spool(data_dir / "spool")
+        clock = Clock()
         ledger = Ledger(
-            data_dir / LEDGER_NAME, spool_id=spool.id, clock=Clock(), retention=Retention(0, 0)
+            data_dir / LEDGER_NAME, spool_id=spool.id, clock=clock, retention=Retention(0, 0)
         )
+        bus = Bus(ledger, ledger.outbox, [], clock, retention=math.inf)
         try:
-            yield create_offline_app(ledger)
+            yield create_offline_app(ledger, bus)
         finally:
             await ledger.close()
             spool.close()
@@ -335,17 +367,21 @@ def public_url(server: ServerSettings) -> str:
     return f"http://{host}:{server.port}"
 
 
-def _listeners(settings: Settings, registry: Registry) -> list[Listener]:
-    return [
-        Listener(
-            name,
-            partial(
-                registry.notifiers[section.type].type.open, section, NotifierContext(name=name)
-            ),
-            section.events,
-        )
-        for name, section in settings.notifiers.items()
-    ]
+def _notifier(settings: Settings, registry: Registry, name: str) -> ConfiguredNotifier:
+    section = settings.notifiers[name]
+    notifier_type = registry.notifiers[section.type].type
+    plan = NotifierPlan(
+        name=name,
+        open=partial(notifier_type.open, section, NotifierContext(name=name)),
+        concurrency=section.concurrency,
+        timeout=section.timeout,
+        terms=Terms(ListedWaits(section.schedule), section.disable_after),
+        ordered=section.ordered,
+        batch=section.batch,
+    )
+    interest = Interest(section.events, section.source, section.sink, section.labels, teller=name)
+    keys = section.public_keys if isinstance(section, WebhookSettings) else ()
+    return ConfiguredNotifier(plan, section.type, interest, notifier_type.recorded, keys)
 
 
 def _limits(settings: Settings) -> IntakeLimits:

@@ -1,24 +1,22 @@
-"""The relay: reads the event log in order and tells each notifier what it asked for.
+"""The relay: tells notifiers that are local, as a log is, what they asked for, in order.
 
-A notifier's place in the log is kept in the ledger, after it was told, so a crash may repeat
-events but never skips one. Each notifier has a follower of its own: one that is slow or dead
-delays no other.
+Such a notifier has no notifications on record. Its place in the event log is kept in the ledger,
+after it was told, so a crash may repeat events but never skips one. Each has a follower of its
+own: one that is slow or broken delays no other.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import Protocol
 
 import structlog
 
+from sinkwell.bus.feed import Entry, Feed, FeedClosedError, Log
+from sinkwell.bus.interest import Interest
 from sinkwell.calls import within
 from sinkwell.contract import Event, Notifier, RejectedError, SinkError, TransientError
 from sinkwell.outage import LedgerUnavailableError
 
-_AT_ONCE = 500
-_COALESCE = 0.05
 _SAVE_AFTER = 1.0
 _FIRST_WAIT, _LAST_WAIT = 1.0, 300.0
 _LONGEST_CALL = 60.0
@@ -27,45 +25,20 @@ _CLOSING = 2.0
 log = structlog.get_logger()
 
 
-class Log(Protocol):
-    """The ledger's event log, as the relay sees it."""
-
-    async def open_cursor(self, notifier: str) -> int:
-        """Return how far a notifier has been told."""
-        ...
-
-    async def move_cursor(self, notifier: str, position: int) -> None:
-        """Note how far a notifier has been told."""
-        ...
-
-    async def events_after(self, position: int, most: int) -> list[Event]:
-        """Return events that follow a position, in order."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A configured notifier and the event types that it wants."""
+    """A configured notifier and the events that it wants."""
 
     name: str
     open: Callable[[], Awaitable[Notifier]]
-    events: tuple[str, ...]
-
-    def wants(self, event: Event) -> bool:
-        """Tell whether the notifier asked for events of this type."""
-        return any(fnmatchcase(event.type, pattern) for pattern in self.events)
+    interest: Interest
 
 
 class Relay:
     """Follows the log for all listeners."""
 
-    def __init__(self, log_of_events: Log, listeners: list[Listener]) -> None:
-        self._followers = [_Follower(log_of_events, listener) for listener in listeners]
-
-    def wake(self) -> None:
-        """Look for new events now."""
-        for follower in self._followers:
-            follower.woken.set()
+    def __init__(self, feed: Feed, log_of_events: Log, listeners: list[Listener]) -> None:
+        self._followers = [_Follower(feed, log_of_events, listener) for listener in listeners]
 
     async def open(self) -> None:
         """Find each listener's place; a new one is told of what happens from here on."""
@@ -73,7 +46,7 @@ class Relay:
             await follower.find_place()
 
     async def run(self) -> None:
-        """Follow the log until cancelled."""
+        """Follow the log until cancelled, or until Sinkwell ends."""
         async with asyncio.TaskGroup() as group:
             for follower in self._followers:
                 group.create_task(follower.follow())
@@ -86,8 +59,8 @@ class Relay:
 class _Follower:
     """One notifier, and how far it has been told."""
 
-    def __init__(self, log_of_events: Log, listener: Listener) -> None:
-        self.woken = asyncio.Event()
+    def __init__(self, feed: Feed, log_of_events: Log, listener: Listener) -> None:
+        self._feed = feed
         self._log = log_of_events
         self._listener = listener
         self._notifier: Notifier | None = None
@@ -101,16 +74,17 @@ class _Follower:
         wait = _FIRST_WAIT
         while True:
             try:
-                self.woken.clear()
-                await self._tell_pending()
-                await self._until_news()
+                if entries := await self._news():
+                    await self._tell_all(entries)
+                await self._save_now_and_then()
+            except FeedClosedError:
+                return
             except Exception as error:  # noqa: BLE001 - a plugin's bug must not end its neighbours
                 self._warn("notifications wait", error)
                 await asyncio.sleep(wait)
                 wait = min(_LAST_WAIT, wait * 2)
             else:
                 wait = _FIRST_WAIT
-                await asyncio.sleep(_COALESCE)
 
     async def finish(self, grace: float) -> None:
         try:
@@ -125,7 +99,8 @@ class _Follower:
             self._warn("a notifier could not be closed", error)
 
     async def _tell_the_rest(self) -> None:
-        await self._tell_pending()
+        while entries := await self._feed.now_after(self._told):
+            await self._tell_all(entries)
         await self._save()
 
     def _warn(self, what: str, error: Exception) -> None:
@@ -133,30 +108,30 @@ class _Follower:
         text = str(error) if ours else f"it raised {type(error).__name__}"
         log.warning(what, notifier=self._listener.name, error=text)
 
-    async def _tell_pending(self) -> None:
+    async def _news(self) -> list[Entry]:
+        """Wait for news; return none when it is time to keep how far the notifier was told."""
+        deadline = None if self._told == self._saved else self._save_at
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._feed.after(self._told)
+        except TimeoutError:
+            return []
+
+    async def _tell_all(self, entries: list[Entry]) -> None:
         if self._notifier is None:
             self._notifier = await within(_LONGEST_CALL, self._listener.open())
-        while events := await self._log.events_after(self._told, _AT_ONCE):
-            for event in events:
-                if self._listener.wants(event):
-                    await self._tell(self._notifier, event)
-                self._told = event.position
-            if asyncio.get_running_loop().time() >= self._save_at:
-                await self._save()
+        for entry in entries:
+            if self._listener.interest.wants(entry.event):
+                await self._tell(self._notifier, entry.event)
+            self._told = entry.event.position
 
-    async def _until_news(self) -> None:
-        """Wait for news, and now and then keep how far the notifier was told.
+    async def _save_now_and_then(self) -> None:
+        """Keep how far the notifier was told, but not at each event: that is a commit.
 
-        Until then a crash repeats some events, which a notifier must bear in any case. Keeping
-        it after each batch would cost every callback a commit.
+        Until then a crash repeats some events, which a notifier must bear in any case.
         """
-        if self._told != self._saved:
-            try:
-                async with asyncio.timeout_at(self._save_at):
-                    await self.woken.wait()
-            except TimeoutError:
-                await self._save()
-        await self.woken.wait()
+        if asyncio.get_running_loop().time() >= self._save_at:
+            await self._save()
 
     async def _save(self) -> None:
         if self._told != self._saved:

@@ -47,7 +47,7 @@ def callback_url(
         from sinkwell.cli.client import connected
 
         async with connected(resolve_data_dir(config, data_dir)) as api:
-            made = await api.post("/callback-urls", wanted)
+            made = await api.post("/callback-urls", document=wanted)
         click.echo(made["url"])
         until = dt.datetime.fromtimestamp(made["expires_at"]).astimezone()
         err.print(f"good until {until:%Y-%m-%d %H:%M:%S}")

@@ -138,7 +138,8 @@ def _outcomes(
 ) -> list[Outcome]:
     """Read in the records what became of each callback; who was refused has none."""
     deliveries = {row["token"]: row for row in instance.rows("deliveries")}
-    events = [row for row in instance.rows("events") if row["type"].startswith("callback.")]
+    taken = ("callback.received", "callback.duplicate", "callback.provider_failed")
+    events = [row for row in instance.rows("events") if row["type"] in taken]
     outcomes = []
     for call, answer in zip(calls, answers, strict=True):
         if answer.is_error:

@@ -54,6 +54,32 @@ def show(
     asyncio.run(run())
 
 
+def show_all(
+    path: str,
+    columns: Sequence[tuple[str, Callable[[Row], str]]],
+    *,
+    config: Path | None,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Print the rows of a list that is short."""
+
+    async def run() -> None:
+        from sinkwell.cli.client import connected
+
+        async with connected(resolve_data_dir(config, data_dir)) as api:
+            rows = await api.all_rows(path)
+        if as_json:
+            for row in rows:
+                click.echo(msgspec.json.encode(row).decode())
+        elif rows:
+            lay_out(columns, rows)
+        else:
+            out.print("none")
+
+    asyncio.run(run())
+
+
 def lay_out(columns: Sequence[tuple[str, Callable[[Row], str]]], rows: Sequence[Row]) -> None:
     """Lay rows out to fit the screen, in cells of several lines if need be; ids stay whole.
 
@@ -94,6 +120,7 @@ def coloured(state: str) -> str:
     """Show a state in its colour."""
     colour = {
         "stored": "green",
+        "sent": "green",
         "finished": "green",
         "pending": "yellow",
         "leased": "cyan",

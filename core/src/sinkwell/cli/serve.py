@@ -88,6 +88,7 @@ async def _serve(
         if welcome:
             _welcome(settings, public)
         await stop.wait()
+        app.state.end_streams()
         if welcome:
             out.print("Stopping: what is under way is finished or handed back.")
 

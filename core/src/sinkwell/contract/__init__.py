@@ -8,6 +8,7 @@ the types open sources, sinks and notifiers, one for each section of the setting
 from sinkwell.contract.blob import Blob
 from sinkwell.contract.errors import (
     AuthenticationError,
+    GoneError,
     MalformedCallbackError,
     RejectedError,
     SinkError,
@@ -18,11 +19,17 @@ from sinkwell.contract.errors import (
 from sinkwell.contract.events import Event, Fact
 from sinkwell.contract.headers import content_disposition, metadata_text
 from sinkwell.contract.hooks import hookimpl
-from sinkwell.contract.notifier import Notifier, NotifierContext, NotifierType
+from sinkwell.contract.notifier import (
+    BatchingNotifier,
+    Notifier,
+    NotifierContext,
+    NotifierType,
+)
 from sinkwell.contract.settings import (
     Duration,
     FetchSettings,
     IfPresent,
+    NotifierBatch,
     NotifierSettings,
     OnMismatch,
     Secret,
@@ -63,6 +70,7 @@ from sinkwell.contract.sync import SharedSync
 
 __all__ = [
     "AuthenticationError",
+    "BatchingNotifier",
     "Blob",
     "BodyFile",
     "Callback",
@@ -74,6 +82,7 @@ __all__ = [
     "FetchSettings",
     "FileReference",
     "Finding",
+    "GoneError",
     "IfPresent",
     "InlineFile",
     "KeyLimits",
@@ -81,6 +90,7 @@ __all__ = [
     "MalformedCallbackError",
     "Message",
     "Notifier",
+    "NotifierBatch",
     "NotifierContext",
     "NotifierSettings",
     "NotifierType",

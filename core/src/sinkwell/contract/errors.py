@@ -10,6 +10,7 @@
     ├── TransientError           again? yes, later          whose fault? nobody's
     ├── RejectedError            again? no, never           whose fault? this file's, here
     └── UnusableError            again? once it is mended   whose fault? this sink's
+        └── GoneError            the same, and for good: a notifier is disabled
 
 Notifiers raise the same ``SinkError`` classes. Any other exception that leaves a plugin is
 taken for a bug of that plugin. Messages are read by people: say what happened, to what, and
@@ -52,4 +53,11 @@ class UnusableError(SinkError):
     """The sink itself does not work until someone acts: no permission, no bucket, disk gone.
 
     The sink is paused and probed; its deliveries wait and lose no attempt.
+    """
+
+
+class GoneError(UnusableError):
+    """The other side says that it is gone and will not come back, as HTTP does by 410.
+
+    A notifier is disabled: it is told nothing until someone enables it. A sink is paused.
     """

@@ -1,16 +1,18 @@
 """The facts that Sinkwell announces. Each class is one event type; its docstring is its meaning.
 
 A fact is written to the event log in the transaction that makes it true, so there is no state
-without its event and no event without its state.
+without its event and no event without its state. Times are seconds since 1970.
 """
 
-from typing import ClassVar
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Literal
 
 import msgspec
 
 
-class Fact(msgspec.Struct, frozen=True, kw_only=True):
-    """What an event says, beyond its envelope."""
+class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an event says, beyond its envelope. Empty ``labels`` are left out."""
 
     TYPE: ClassVar[str]
 
@@ -36,6 +38,22 @@ class CallbackDuplicate(Fact, frozen=True, kw_only=True):
     """False when the repeat carried other bytes; the first ones stand."""
 
 
+class CallbackRefused(Fact, frozen=True, kw_only=True):
+    """Callbacks were answered with an error of the sender's; nothing of them was kept.
+
+    Refusals of one kind are counted, and told once a minute at most.
+    """
+
+    TYPE = "callback.refused"
+    source: str
+    problem: str
+    """The last part of the problem's ``type``: ``not-authentic``, ``too-large`` …"""
+    status: int
+    detail: str
+    """What the newest of them was told."""
+    count: int
+
+
 class CallbackProviderFailed(Fact, frozen=True, kw_only=True):
     """The provider called back to say that it has no file."""
 
@@ -44,6 +62,17 @@ class CallbackProviderFailed(Fact, frozen=True, kw_only=True):
     source: str
     provider_id: str
     provider_status: str
+
+
+class CallbackMissing(Fact, frozen=True, kw_only=True):
+    """A callback that was expected did not come in time."""
+
+    TYPE = "callback.missing"
+    source: str
+    provider_id: str
+    """Of the capture; empty when the source as a whole is silent."""
+    waited: float
+    """Seconds since the last callback, or since the capture was asked for."""
 
 
 class CallbackNotice(Fact, frozen=True, kw_only=True):
@@ -77,14 +106,18 @@ class FetchRetried(Fact, frozen=True, kw_only=True):
     source: str
 
 
-class FileAccepted(Fact, frozen=True, kw_only=True):
+class _OfFile(Fact, frozen=True, kw_only=True):
+    file_id: str
+    source: str
+    provider_id: str
+    labels: Mapping[str, str] = {}
+
+
+class FileAccepted(_OfFile, frozen=True, kw_only=True):
     """A file is durable and its deliveries are planned."""
 
     TYPE = "file.accepted"
-    file_id: str
     callback_id: str
-    source: str
-    provider_id: str
     size: int
     sha256: str
     media_type: str
@@ -92,116 +125,107 @@ class FileAccepted(Fact, frozen=True, kw_only=True):
     """Empty when no route takes the file: ``file.unrouted`` follows."""
 
 
-class FileUnrouted(Fact, frozen=True, kw_only=True):
+class FileUnrouted(_OfFile, frozen=True, kw_only=True):
     """No route takes the file: it is kept in the spool, and delivered nowhere."""
 
     TYPE = "file.unrouted"
-    file_id: str
-    source: str
-    provider_id: str
 
 
-class FileRouted(Fact, frozen=True, kw_only=True):
+class FileRouted(_OfFile, frozen=True, kw_only=True):
     """A file that no route took was kept, and one takes it now: its deliveries are planned."""
 
     TYPE = "file.routed"
-    file_id: str
-    source: str
-    provider_id: str
     sinks: tuple[str, ...]
 
 
-class FileQuarantined(Fact, frozen=True, kw_only=True):
+class FileQuarantined(_OfFile, frozen=True, kw_only=True):
     """A file is kept and not delivered: it is not what it should be, in the way that is told."""
 
     TYPE = "file.quarantined"
-    file_id: str
     reason: str
 
 
-class FileFinished(Fact, frozen=True, kw_only=True):
+class Delivered(msgspec.Struct, frozen=True, kw_only=True):
+    """How one delivery of a file ended."""
+
+    sink: str
+    state: Literal["stored", "rejected", "exhausted", "cancelled"]
+    key: str
+    location: str | None
+    """Where the sink has it, as a URI; None unless it is stored."""
+
+
+class FileFinished(_OfFile, frozen=True, kw_only=True):
     """Every delivery of the file is final and at least one is stored."""
 
     TYPE = "file.finished"
-    file_id: str
-    source: str
-    provider_id: str
     stored: int
     failed: int
+    deliveries: tuple[Delivered, ...]
 
 
-class FileFailed(Fact, frozen=True, kw_only=True):
+class FileFailed(_OfFile, frozen=True, kw_only=True):
     """Every delivery of the file is final and none is stored, or it could not be fetched.
 
     The spool keeps the file, or what is needed to fetch it.
     """
 
     TYPE = "file.failed"
-    file_id: str
-    source: str
-    provider_id: str
     failed: int
     """How many deliveries failed: none where it could not be fetched."""
+    deliveries: tuple[Delivered, ...]
     error: str | None = None
     """Why it could not be fetched."""
 
 
-class DeliveryStored(Fact, frozen=True, kw_only=True):
+class _OfDelivery(_OfFile, frozen=True, kw_only=True):
+    delivery_id: str
+    sink: str
+    key: str
+    attempt: int
+    """How many attempts have counted so far."""
+
+
+class DeliveryStored(_OfDelivery, frozen=True, kw_only=True):
     """A sink gave a receipt for the file that agrees in size and digest."""
 
     TYPE = "delivery.stored"
-    delivery_id: str
-    file_id: str
-    sink: str
-    key: str
     location: str
-    attempt: int
 
 
-class DeliveryAttemptFailed(Fact, frozen=True, kw_only=True):
+class DeliveryAttemptFailed(_OfDelivery, frozen=True, kw_only=True):
     """An attempt failed and another one is due."""
 
     TYPE = "delivery.attempt_failed"
-    delivery_id: str
-    file_id: str
-    sink: str
-    attempt: int
     error: str
     due_at: float
-    """When the next attempt is due, in seconds since 1970."""
+    """When the next attempt is due."""
 
 
-class DeliveryRejected(Fact, frozen=True, kw_only=True):
+class DeliveryRejected(_OfDelivery, frozen=True, kw_only=True):
     """The sink will never take this file under this key."""
 
     TYPE = "delivery.rejected"
-    delivery_id: str
-    file_id: str
-    sink: str
-    key: str
-    attempt: int
     error: str
 
 
-class DeliveryExhausted(Fact, frozen=True, kw_only=True):
+class DeliveryExhausted(_OfDelivery, frozen=True, kw_only=True):
     """The last attempt of the schedule failed."""
 
     TYPE = "delivery.exhausted"
-    delivery_id: str
-    file_id: str
-    sink: str
-    key: str
-    attempt: int
     error: str
 
 
-class DeliveryRetried(Fact, frozen=True, kw_only=True):
+class DeliveryCancelled(_OfDelivery, frozen=True, kw_only=True):
+    """Someone gave the delivery up."""
+
+    TYPE = "delivery.cancelled"
+
+
+class DeliveryRetried(_OfDelivery, frozen=True, kw_only=True):
     """Someone asked for a final delivery to be tried again."""
 
     TYPE = "delivery.retried"
-    delivery_id: str
-    file_id: str
-    sink: str
 
 
 class SinkPaused(Fact, frozen=True, kw_only=True):
@@ -209,6 +233,16 @@ class SinkPaused(Fact, frozen=True, kw_only=True):
 
     TYPE = "sink.paused"
     sink: str
+    error: str
+
+
+class SinkStillPaused(Fact, frozen=True, kw_only=True):
+    """A sink has been paused for longer than ``[alerts] sink_paused``; told once a pause."""
+
+    TYPE = "sink.still_paused"
+    sink: str
+    paused_for: float
+    """Seconds."""
     error: str
 
 
@@ -221,6 +255,20 @@ class SinkResumed(Fact, frozen=True, kw_only=True):
     """Seconds."""
 
 
+class SinkFailing(Fact, frozen=True, kw_only=True):
+    """Attempts at a sink failed one after the other, with no success between.
+
+    Told at 50, 70, 90 and 100 percent of ``[alerts] failures``.
+    """
+
+    TYPE = "sink.failing"
+    sink: str
+    failures: int
+    percent: int
+    error: str
+    """What the newest of them failed with."""
+
+
 class SinkMisbehaved(Fact, frozen=True, kw_only=True):
     """A sink broke the contract: a foreign exception, or a receipt that does not agree."""
 
@@ -230,7 +278,74 @@ class SinkMisbehaved(Fact, frozen=True, kw_only=True):
     error: str
 
 
-FACTS: dict[str, type[Fact]] = {fact.TYPE: fact for fact in Fact.__subclasses__()}
+class SpoolLow(Fact, frozen=True, kw_only=True):
+    """The spool is fuller than ``[alerts] spool_full``; told again once it was emptier."""
+
+    TYPE = "spool.low"
+    used: int
+    """Bytes that waiting files take."""
+    free: int
+    """Bytes that may still come before callbacks are answered 503."""
+
+
+class NotificationFailed(Fact, frozen=True, kw_only=True):
+    """A notifier will not be told of an event: it rejects it, or the last attempt failed.
+
+    There is none of a notification that was itself about a ``notification.failed``.
+    """
+
+    TYPE = "notification.failed"
+    notification_id: str
+    notifier: str
+    about_id: str
+    """The event that is not told."""
+    about_type: str
+    state: Literal["rejected", "exhausted"]
+    attempt: int
+    error: str
+
+
+class NotifierDisabled(Fact, frozen=True, kw_only=True):
+    """A notifier is told nothing more until someone enables it; its notifications wait."""
+
+    TYPE = "notifier.disabled"
+    notifier: str
+    reason: str
+
+
+class NotifierEnabled(Fact, frozen=True, kw_only=True):
+    """Someone enabled a notifier that was disabled."""
+
+    TYPE = "notifier.enabled"
+    notifier: str
+
+
+class NotifierTest(Fact, frozen=True, kw_only=True):
+    """Someone asks whether a notifier works. Told to that one alone; it is not in the log."""
+
+    TYPE = "notifier.test"
+    notifier: str
+
+
+class BatchFinished(Fact, frozen=True, kw_only=True):
+    """Every capture of a batch was called back for, failed, or is overdue."""
+
+    TYPE = "batch.finished"
+    batch_id: str
+    source: str
+    received: int
+    failed: int
+    missing: int
+
+
+def _types(of: type[Fact]) -> Iterator[type[Fact]]:
+    for fact in of.__subclasses__():
+        if hasattr(fact, "TYPE"):
+            yield fact
+        yield from _types(fact)
+
+
+FACTS: dict[str, type[Fact]] = {fact.TYPE: fact for fact in _types(Fact)}
 """Every event type there is, by name."""
 
 
@@ -238,14 +353,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """A fact with its envelope."""
 
     position: int
-    """Place in the event log: 1, 2, 3 … without gaps."""
+    """Place in the event log: 1, 2, 3 … without gaps; 0 for an event that is not in the log."""
     id: str
     """Unique for ever; equal in every repeat of this event."""
     type: str
-    at: float
+    time: float
     """When it became true, in seconds since 1970."""
     subject: str
-    """Id of the callback, file or delivery, or name of the sink, that it is about."""
+    """Id of the callback, file or batch, or name of the sink, source or notifier, that it is
+    about."""
     data: Fact
 
     def as_dict(self) -> dict[str, object]:
@@ -254,7 +370,25 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
             "position": self.position,
             "id": self.id,
             "type": self.type,
-            "at": self.at,
+            "time": self.time,
             "subject": self.subject,
+            "data": msgspec.to_builtins(self.data),
+        }
+
+    def as_cloudevent(self) -> dict[str, object]:
+        """Return the event as a CloudEvent 1.0, in the structured form of JSON.
+
+        ``sequence`` is the position, in digits that sort as text (the extension "Sequence").
+        """
+        time = dt.datetime.fromtimestamp(self.time, dt.UTC).isoformat(timespec="milliseconds")
+        return {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": "/sinkwell",
+            "type": f"dev.sinkwell.{self.type}",
+            "time": time.replace("+00:00", "Z"),
+            "subject": self.subject,
+            "sequence": f"{self.position:020d}",
+            "datacontenttype": "application/json",
             "data": msgspec.to_builtins(self.data),
         }

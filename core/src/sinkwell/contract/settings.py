@@ -114,6 +114,11 @@ class OnMismatch(Enum):
     """It is refused, with 422, or not fetched."""
 
 
+STANDARD_SCHEDULE = tuple(map(Duration, (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)))
+"""The waits between ten attempts that Standard Webhooks gives as an example: 5 s, 5 m, 30 m, 2 h,
+5 h, 10 h, 14 h, 20 h, 24 h."""
+
+
 class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The keys that every ``[sources.NAME]`` section has."""
 
@@ -150,13 +155,54 @@ class SinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError("timeout must be more than 0")
 
 
+class NotifierBatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``batch`` of a notifier: several events in one call."""
+
+    max_events: int = 100
+    """The most events of one call, at least 1."""
+    max_wait: Duration = Duration(10)
+    """How long the first of them may wait for others."""
+
+    def __post_init__(self) -> None:
+        if self.max_events < 1:
+            raise ValueError("max_events must be at least 1")
+
+
 class NotifierSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The keys that every ``[notifiers.NAME]`` section has."""
+    """The keys that every ``[notifiers.NAME]`` section has.
+
+    ``events``, ``source``, ``sink`` and ``labels`` say together which events it is told of. They
+    are patterns, in which ``*`` stands for any characters.
+    """
 
     type: str
     """Name of the notifier type."""
     events: tuple[str, ...] = ("*",)
-    """Event types to be told of; ``*`` stands for any characters."""
+    """Event types."""
+    source: tuple[str, ...] = ()
+    """Only events of these sources; without any, all events."""
+    sink: tuple[str, ...] = ()
+    """Only events of these sinks; without any, all events."""
+    labels: dict[str, str] = {}
+    """Only events of files whose labels have these values."""
+    ordered: bool = False
+    """Whether an event waits until those before it with the same subject are told."""
+    concurrency: int = 8
+    """How many calls are made at once, at least 1."""
+    timeout: Duration = Duration(15)
+    """Deadline of one attempt."""
+    schedule: tuple[Duration, ...] = STANDARD_SCHEDULE
+    """The waits after failed attempts; when they are used up, the notification has failed."""
+    disable_after: Duration = Duration(5 * 86400)
+    """After how long a time of nothing but failures it is told no more."""
+    batch: NotifierBatch | None = None
+    """Tell several events in one call, where the type can."""
+
+    def __post_init__(self) -> None:
+        if self.concurrency < 1:
+            raise ValueError("concurrency must be at least 1")
+        if self.timeout <= 0:
+            raise ValueError("timeout must be more than 0")
 
 
 def decode_custom(kind: type, value: Any) -> Any:

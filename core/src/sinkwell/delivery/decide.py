@@ -1,10 +1,13 @@
 """What follows from the outcome of an attempt. Pure: time and chance come as arguments."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
 
 from sinkwell.contract import Fact, Receipt, RejectedError, SinkError, TransientError, UnusableError
 from sinkwell.contract.events import (
+    Delivered,
     DeliveryAttemptFailed,
     DeliveryExhausted,
     DeliveryRejected,
@@ -13,8 +16,8 @@ from sinkwell.contract.events import (
     FileFinished,
     SinkMisbehaved,
 )
-from sinkwell.delivery.model import Attempt, Lease, Outcome, Settlement, State
-from sinkwell.delivery.schedule import RetryPolicy
+from sinkwell.delivery.model import Attempt, Lease, Outcome, Settlement, Standing, State
+from sinkwell.delivery.schedule import Schedule
 
 
 class ReceiptError(Exception):
@@ -32,25 +35,18 @@ def verify_receipt(lease: Lease, receipt: Receipt) -> None:
             raise ReceiptError(f"its receipt says {what} {found}; the file has {expected}")
 
 
-def refuse_endless_interruption(lease: Lease, policy: RetryPolicy) -> None:
+def refuse_endless_interruption(*, interrupted: bool, attempts: int, schedule: Schedule) -> None:
     """Raise ``TransientError`` when the last attempt of the schedule never ended.
 
-    A file that ends the process each time it is put must not be put for ever.
+    What ends the process each time it is tried must not be tried for ever.
     """
-    if lease.interrupted and lease.attempts >= policy.attempts:
+    if interrupted and attempts >= schedule.attempts:
         raise TransientError("the process ended in the middle of the last attempt")
 
 
 def stored(lease: Lease, receipt: Receipt, *, started_at: float, now: float) -> Settlement:
     """Settle a put that gave a good receipt."""
-    fact = DeliveryStored(
-        delivery_id=lease.delivery_id,
-        file_id=lease.file.file_id,
-        sink=lease.sink,
-        key=lease.key,
-        location=receipt.location,
-        attempt=lease.attempts + 1,
-    )
+    fact = DeliveryStored(**_named(lease, lease.attempts + 1), location=receipt.location)
     return Settlement(
         lease=lease,
         state=State.STORED,
@@ -68,33 +64,80 @@ def failed(
     *,
     started_at: float,
     now: float,
-    policy: RetryPolicy,
+    schedule: Schedule,
     rng: random.Random,
 ) -> Settlement:
-    """Settle an attempt that raised.
+    """Settle an attempt that raised."""
+    verdict = judge(error, lease.attempts, now=now, schedule=schedule, rng=rng)
+    facts: list[Fact] = []
+    if verdict.outcome is Outcome.MISBEHAVED:
+        facts.append(
+            SinkMisbehaved(sink=lease.sink, delivery_id=lease.delivery_id, error=verdict.error)
+        )
+    named = {**_named(lease, verdict.attempts), "error": verdict.error}
+    if verdict.state is State.REJECTED:
+        facts.append(DeliveryRejected(**named))
+    elif verdict.state is State.EXHAUSTED:
+        facts.append(DeliveryExhausted(**named))
+    elif verdict.due_at is not None and verdict.outcome is not Outcome.UNUSABLE:
+        facts.append(DeliveryAttemptFailed(**named, due_at=verdict.due_at))
+    return Settlement(
+        lease=lease,
+        state=verdict.state,
+        due_at=verdict.due_at,
+        attempts=verdict.attempts,
+        attempt=Attempt(started_at, now, verdict.outcome, verdict.error, 0),
+        location=None,
+        facts=tuple(facts),
+    )
 
-    An unusable sink takes no attempt from its deliveries: they wait for it. A foreign exception
-    is the plugin's bug, told as such and tried again like a transient error.
+
+def _named(lease: Lease, attempts: int) -> dict[str, Any]:
+    """Return what every event of a delivery says."""
+    return {
+        "delivery_id": lease.delivery_id,
+        "file_id": lease.file.file_id,
+        "source": lease.file.source,
+        "provider_id": lease.file.provider_id,
+        "labels": lease.file.labels,
+        "sink": lease.sink,
+        "key": lease.key,
+        "attempt": attempts,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a failed attempt leads to, be it of a delivery or of a notification."""
+
+    outcome: Outcome
+    error: str
+    state: State
+    """Pending, rejected or exhausted."""
+    due_at: float | None
+    attempts: int
+    """Attempts that have counted, this one included if it does."""
+
+
+def judge(
+    error: Exception, attempts: int, *, now: float, schedule: Schedule, rng: random.Random
+) -> Verdict:
+    """Decide what follows from an attempt that raised, after ``attempts`` that counted.
+
+    What is unusable takes no attempt: deliveries wait for their sink. A foreign exception is the
+    plugin's bug, told as such and tried again like a transient error.
     """
     outcome, text = classify(error)
-    attempt = Attempt(started_at, now, outcome, text, 0)
     if outcome is Outcome.UNUSABLE:
-        return Settlement(lease, State.PENDING, now, lease.attempts, attempt, None, ())
-    facts: list[Fact] = []
-    if outcome is Outcome.MISBEHAVED:
-        facts.append(SinkMisbehaved(sink=lease.sink, delivery_id=lease.delivery_id, error=text))
-    count = lease.attempts + 1
-    named = {"delivery_id": lease.delivery_id, "file_id": lease.file.file_id, "sink": lease.sink}
+        return Verdict(outcome, text, State.PENDING, now, attempts)
+    count = attempts + 1
     if outcome is Outcome.REJECTED:
-        facts.append(DeliveryRejected(**named, key=lease.key, attempt=count, error=text))
-        return Settlement(lease, State.REJECTED, None, count, attempt, None, tuple(facts))
-    if count >= policy.attempts:
-        facts.append(DeliveryExhausted(**named, key=lease.key, attempt=count, error=text))
-        return Settlement(lease, State.EXHAUSTED, None, count, attempt, None, tuple(facts))
+        return Verdict(outcome, text, State.REJECTED, None, count)
+    if count >= schedule.attempts:
+        return Verdict(outcome, text, State.EXHAUSTED, None, count)
     retry_after = error.retry_after if isinstance(error, TransientError) else None
-    due_at = now + policy.wait(count, retry_after, rng)
-    facts.append(DeliveryAttemptFailed(**named, attempt=count, error=text, due_at=due_at))
-    return Settlement(lease, State.PENDING, due_at, count, attempt, None, tuple(facts))
+    due_at = now + schedule.wait(count, retry_after, rng)
+    return Verdict(outcome, text, State.PENDING, due_at, count)
 
 
 def classify(error: Exception) -> tuple[Outcome, str]:
@@ -116,15 +159,31 @@ def classify(error: Exception) -> tuple[Outcome, str]:
 
 
 def file_outcome(
-    file_id: str, source: str, provider_id: str, states: Mapping[State, int]
+    file_id: str,
+    source: str,
+    provider_id: str,
+    labels: Mapping[str, str],
+    standings: Sequence[Standing],
 ) -> FileFinished | FileFailed | None:
     """Return the event of a file whose deliveries are all final, None while one is not."""
-    if any(count and not state.final for state, count in states.items()):
+    if not all(each.state.final for each in standings):
         return None
-    good = states.get(State.STORED, 0)
-    bad = sum(states.values()) - good
-    if good:
-        return FileFinished(
-            file_id=file_id, source=source, provider_id=provider_id, stored=good, failed=bad
+    deliveries = tuple(
+        Delivered(
+            sink=each.sink,
+            state=cast("Any", each.state.value),  # final, as said above
+            key=each.key,
+            location=each.location,
         )
-    return FileFailed(file_id=file_id, source=source, provider_id=provider_id, failed=bad)
+        for each in sorted(standings)
+    )
+    stored = sum(each.state is State.STORED for each in standings)
+    named: dict[str, Any] = {
+        "file_id": file_id,
+        "source": source,
+        "provider_id": provider_id,
+        "labels": labels,
+        "failed": len(standings) - stored,
+        "deliveries": deliveries,
+    }
+    return FileFinished(**named, stored=stored) if stored else FileFailed(**named)

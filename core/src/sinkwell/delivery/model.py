@@ -15,7 +15,7 @@ claimed again, under the next epoch; what the former worker then says is not hea
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from sinkwell.contract import Blob, Fact
 
@@ -79,6 +79,15 @@ class Lease:
     def repeated(self) -> bool:
         """Whether an earlier try may have put the file already."""
         return self.epoch > 1
+
+
+class Standing(NamedTuple):
+    """How one delivery of a file stands."""
+
+    sink: str
+    state: State
+    key: str
+    location: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,45 @@
 
 import random
 from dataclasses import dataclass
+from typing import Protocol
 
 _QUICK_WAITS = 2
 _TAIL_BEGINS = 60
 _TAIL_GROWS = 4
 _LONGEST_RETRY_AFTER = 86_400.0
+
+
+class Schedule(Protocol):
+    """How often, and after which waits, something is tried."""
+
+    @property
+    def attempts(self) -> int:
+        """Tries in all, at least 1."""
+        ...
+
+    def wait(self, failed: int, retry_after: float | None, rng: random.Random) -> float:
+        """Return the wait after the ``failed``-th try (from 1 on), in seconds.
+
+        It is never less than ``retry_after``, up to a day of it.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ListedWaits:
+    """Waits that are written down one by one, in seconds, each up to a tenth longer by chance."""
+
+    waits: tuple[float, ...]
+
+    @property
+    def attempts(self) -> int:
+        """One more than there are waits."""
+        return len(self.waits) + 1
+
+    def wait(self, failed: int, retry_after: float | None, rng: random.Random) -> float:
+        """Return the ``failed``-th wait, or what the other side asked for if that is longer."""
+        asked = min(retry_after or 0.0, _LONGEST_RETRY_AFTER)
+        return max(self.waits[failed - 1], asked) * rng.uniform(1.0, 1.1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,13 +196,15 @@ class SinkWorker:
                 error,
                 started_at=started_at,
                 now=self._clock.now(),
-                policy=self._policy,
+                schedule=self._policy,
                 rng=self._rng,
             )
         return decide.stored(lease, receipt, started_at=started_at, now=self._clock.now())
 
     async def _put(self, lease: Lease) -> Receipt:
-        decide.refuse_endless_interruption(lease, self._policy)
+        decide.refuse_endless_interruption(
+            interrupted=lease.interrupted, attempts=lease.attempts, schedule=self._policy
+        )
         putting = self.health.usable_sink().put(
             self._store.blob(lease.file), lease.key, if_present=self._if_present(lease)
         )

@@ -105,6 +105,16 @@ class Admission:
             self._free_until = now + _FREE_FOR
         return self._free
 
+    def room(self) -> tuple[int, int]:
+        """Return how many bytes files take, and how many more may come before all is refused."""
+        try:
+            free = self._free_space() - self._coming - self._reserve
+        except Refusal:  # the disk does not work
+            return self.used, 0
+        if self._max_size is not None:
+            free = min(free, self._max_size - self.used - self._held)
+        return self.used, max(0, free)
+
     def trouble(self) -> str | None:
         """Say why callbacks are refused just now, None when they are not."""
         if self._sickness is not None:

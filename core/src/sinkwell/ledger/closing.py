@@ -1,24 +1,26 @@
 """Closing files: what follows once every delivery of one is final."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from sinkwell.delivery import decide
-from sinkwell.delivery.model import Settlement, State
+from sinkwell.delivery.model import Settlement, Standing, State
 from sinkwell.ledger import eventlog
 from sinkwell.ledger.schema import deliveries, files
 
 Hold = tuple[str, int]
 """A delivery and the epoch under which it is, or was, leased."""
 
-_states = (
-    select(deliveries.c.file_id, deliveries.c.state, func.count())
-    .where(deliveries.c.file_id.in_(bindparam("ids", expanding=True)))
-    .group_by(deliveries.c.file_id, deliveries.c.state)
-)
+_standings = select(
+    deliveries.c.file_id,
+    deliveries.c.sink,
+    deliveries.c.state,
+    deliveries.c.key,
+    deliveries.c.location,
+).where(deliveries.c.file_id.in_(bindparam("ids", expanding=True)))
 _close_file = (
     update(files)
     .where(files.c.id == bindparam("file"))
@@ -34,12 +36,12 @@ class Retention:
     failed: float
 
 
-def count_states(connection: Connection, file_ids: Sequence[str]) -> Mapping[str, Counter[State]]:
-    """Return how many deliveries of each file are in which state."""
-    states: dict[str, Counter[State]] = defaultdict(Counter)
-    for file_id, state, count in connection.execute(_states, {"ids": file_ids}):
-        states[file_id][State(state)] = count
-    return states
+def find_standings(connection: Connection, file_ids: Sequence[str]) -> Mapping[str, list[Standing]]:
+    """Return how the deliveries of each file stand."""
+    standings: dict[str, list[Standing]] = defaultdict(list)
+    for file_id, sink, state, key, location in connection.execute(_standings, {"ids": file_ids}):
+        standings[file_id].append(Standing(sink, State(state), key, location))
+    return standings
 
 
 def close_files(
@@ -54,11 +56,13 @@ def close_files(
     ended = {s.lease.file.file_id: (keep, s) for keep, s in settlements if s.state.final}
     if not ended:
         return set()
-    states = count_states(connection, list(ended))
+    standings = find_standings(connection, list(ended))
     rows = []
     for file_id, (keep, settlement) in ended.items():
         file, now = settlement.lease.file, settlement.attempt.ended_at
-        fact = decide.file_outcome(file_id, file.source, file.provider_id, states[file_id])
+        fact = decide.file_outcome(
+            file_id, file.source, file.provider_id, file.labels, standings[file_id]
+        )
         if fact is None:
             continue
         announced.append((file_id, now, fact))

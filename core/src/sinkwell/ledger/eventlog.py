@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 import msgspec
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from sinkwell.contract import Event, Fact
 from sinkwell.contract.events import FACTS
@@ -63,17 +63,19 @@ def append(connection: Connection, announced: Iterable[Announced]) -> None:
 def read_after(connection: Connection, position: int, most: int) -> list[Event]:
     """Return up to ``most`` events that follow a position, in order."""
     rows = connection.execute(_after, {"after": position, "most": most})
-    return [
-        Event(
-            position=row.position,
-            id=row.id,
-            type=row.type,
-            at=row.at,
-            subject=row.subject,
-            data=_decoders[row.type].decode(row.data),
-        )
-        for row in rows
-    ]
+    return [event_of(row) for row in rows]
+
+
+def event_of(row: Row[tuple[object, ...]]) -> Event:
+    """Return the event of a row with all its columns."""
+    return Event(
+        position=row.position,
+        id=row.id,
+        type=row.type,
+        time=row.at,
+        subject=row.subject,
+        data=_decoders[row.type].decode(row.data),
+    )
 
 
 def last_position(connection: Connection) -> int:
@@ -94,7 +96,7 @@ def open_cursors(connection: Connection, notifiers: Sequence[str]) -> Sequence[i
 
 
 def move_cursors(connection: Connection, moves: Sequence[tuple[str, int]]) -> Sequence[None]:
-    """Note how far notifiers have been told."""
+    """Note how far notifiers have been told, or notifications of theirs are planned."""
     connection.execute(_move_cursor, [{"name": name, "to": to} for name, to in dict(moves).items()])
     return [None] * len(moves)
 

@@ -203,6 +203,7 @@ def _settle_unfetched(connection: Connection, keep: Retention, failure: Unfetche
             source=lease.source,
             provider_id=failure.provider_id,
             failed=0,
+            deliveries=(),
             error=error,
         )
     else:

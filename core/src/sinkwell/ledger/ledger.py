@@ -20,6 +20,7 @@ from sinkwell.ledger import eventlog, fetches, leases, reads, refetches, routing
 from sinkwell.ledger.closing import Retention
 from sinkwell.ledger.database import open_for_reading, open_for_writing, unavailable
 from sinkwell.ledger.leases import Claim
+from sinkwell.ledger.outbox import LedgerOutbox
 from sinkwell.ledger.writer import Writer
 
 _SHORT_PATIENCE = 0.005
@@ -58,6 +59,8 @@ class Ledger:
         self._writing = open_for_writing(path, synchronous=synchronous)
         self._reading = open_for_reading(path)
         self._writer = Writer(self._writing)
+        self.outbox = LedgerOutbox(self._writer, self._read, clock)
+        """Notifications: one event to one notifier."""
 
     def call_on_events(self, callback: Callable[[], None]) -> None:
         """Have ``callback`` called after each commit that wrote events."""
@@ -187,6 +190,10 @@ class Ledger:
     async def events_after(self, position: int, most: int) -> list[Event]:
         """Return events that follow a position, in order."""
         return await self._read(eventlog.read_after, position, most)
+
+    async def last_position(self) -> int:
+        """Return the position of the newest event, 0 where there is none."""
+        return await self._read(eventlog.last_position)
 
     async def list_files(self, wanted: reads.Filter) -> list[reads.FileView]:
         """Return files, the newest first."""

@@ -1,6 +1,7 @@
 """What a recorded callback and a fetched file write alike."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sinkwell.contract import Fact
 from sinkwell.contract.events import FileAccepted, FileQuarantined, FileUnrouted
@@ -11,27 +12,23 @@ from sinkwell.intake.manifest import Manifest
 
 def accepted(manifest: Manifest, planned: Sequence[PlannedDelivery]) -> list[Fact]:
     """Return the events of a file that is durable now: it has deliveries, or is kept without."""
+    whose: dict[str, Any] = {
+        "file_id": manifest.file_id,
+        "source": manifest.source,
+        "provider_id": manifest.provider_id,
+        "labels": manifest.labels,
+    }
     if manifest.quarantined is not None:
-        return [FileQuarantined(file_id=manifest.file_id, reason=manifest.quarantined)]
-    if planned:
-        return [_accepted(manifest, planned)]
-    unrouted = FileUnrouted(
-        file_id=manifest.file_id, source=manifest.source, provider_id=manifest.provider_id
-    )
-    return [_accepted(manifest, planned), unrouted]
-
-
-def _accepted(manifest: Manifest, planned: Sequence[PlannedDelivery]) -> FileAccepted:
-    return FileAccepted(
-        file_id=manifest.file_id,
+        return [FileQuarantined(**whose, reason=manifest.quarantined)]
+    fact = FileAccepted(
+        **whose,
         callback_id=manifest.callback_id,
-        source=manifest.source,
-        provider_id=manifest.provider_id,
         size=manifest.size,
         sha256=manifest.sha256,
         media_type=manifest.media_type,
         sinks=tuple(delivery.sink for delivery in planned),
     )
+    return [fact] if planned else [fact, FileUnrouted(**whose)]
 
 
 def file_state(manifest: Manifest, *, routed: bool) -> str:

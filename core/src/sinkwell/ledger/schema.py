@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -189,4 +190,77 @@ cursors = Table(
     metadata,
     Column("notifier", String(64), primary_key=True),
     Column("position", BigInteger, nullable=False),
+)
+
+# One event to one notifier: planned in the transaction that moves the notifier's cursor past it.
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("notifier", String(64), primary_key=True),
+    Column(
+        "position",
+        BigInteger().with_variant(Integer, "sqlite"),
+        ForeignKey("events.position"),
+        primary_key=True,
+    ),
+    Column("subject", Text, nullable=False),
+    # pending, leased, sent, rejected, exhausted
+    Column("state", String(16), nullable=False),
+    # as that of a delivery
+    Column("due_at", Float(53)),
+    Column("epoch", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error", Text),
+    Column("created_at", Float(53), nullable=False),
+    Column("settled_at", Float(53)),
+    CheckConstraint(
+        "(due_at IS NULL) = (state NOT IN ('pending', 'leased'))", name="notified_or_due"
+    ),
+    Index(
+        "notifications_due",
+        "notifier",
+        "due_at",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+    # what an ordered notifier must be told first
+    Index(
+        "notifications_before",
+        "notifier",
+        "subject",
+        "position",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+notification_attempts = Table(
+    "notification_attempts",
+    metadata,
+    Column("notifier", String(64), primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    Column("epoch", Integer, primary_key=True),
+    Column("started_at", Float(53), nullable=False),
+    Column("ended_at", Float(53), nullable=False),
+    # sent, or as those of deliveries
+    Column("outcome", String(16), nullable=False),
+    Column("error", Text),
+    ForeignKeyConstraint(
+        ["notifier", "position"], ["notifications.notifier", "notifications.position"]
+    ),
+    sqlite_with_rowid=False,
+)
+
+# What is remembered of a notifier that does not work; without a row, all is well.
+notifier_troubles = Table(
+    "notifier_troubles",
+    metadata,
+    Column("notifier", String(64), primary_key=True),
+    # when the first of the attempts failed that have all failed since
+    Column("failing_since", Float(53), nullable=False),
+    # once set, it is told nothing until someone enables it
+    Column("disabled_at", Float(53)),
+    Column("reason", Text, nullable=False),
+    sqlite_with_rowid=False,
 )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 from sqlalchemy import Connection, bindparam, false, select, update
 
 from sinkwell.contract import Fact
@@ -11,8 +12,10 @@ from sinkwell.delivery import decide
 from sinkwell.delivery.model import State
 from sinkwell.intake.fetching import FetchState
 from sinkwell.ledger import eventlog
-from sinkwell.ledger.closing import count_states
+from sinkwell.ledger.closing import find_standings
 from sinkwell.ledger.schema import deliveries, fetches, files
+
+_labels = msgspec.json.Decoder(dict[str, str])
 
 
 class NotRetriableError(Exception):
@@ -71,7 +74,12 @@ _one = (
         deliveries.c.id,
         deliveries.c.file_id,
         deliveries.c.sink,
+        deliveries.c.key,
         deliveries.c.state,
+        deliveries.c.attempts,
+        files.c.source,
+        files.c.provider_id,
+        files.c.labels,
         files.c.released,
     )
     .join(files, files.c.id == deliveries.c.file_id)
@@ -99,7 +107,7 @@ _quarantine_file = (
     update(files)
     .where(files.c.id == bindparam("file"), files.c.released == false())
     .values(state="quarantined", released=True, release_at=bindparam("present"))
-    .returning(files.c.source, files.c.provider_id)
+    .returning(files.c.source, files.c.provider_id, files.c.labels)
 )
 _reject_open = (
     update(deliveries)
@@ -154,7 +162,16 @@ def _retry(connection: Connection, delivery_id: str, now: float) -> str | Except
         )
     connection.execute(_reopen, {"delivery": delivery_id, "present": now})
     connection.execute(_reopen_file, {"file": row.file_id})
-    fact = DeliveryRetried(delivery_id=delivery_id, file_id=row.file_id, sink=row.sink)
+    fact = DeliveryRetried(
+        delivery_id=delivery_id,
+        file_id=row.file_id,
+        source=row.source,
+        provider_id=row.provider_id,
+        labels=_labels.decode(row.labels),
+        sink=row.sink,
+        key=row.key,
+        attempt=row.attempts,
+    )
     eventlog.append(connection, [(row.file_id, now, fact)])
     return str(row.sink)
 
@@ -191,13 +208,20 @@ def _lose(connection: Connection, file_id: str, reason: str, now: float) -> list
     file = connection.execute(_quarantine_file, values).one_or_none()
     if file is None:
         return []
-    facts: list[Fact] = [FileQuarantined(file_id=file_id, reason=reason)]
+    labels = _labels.decode(file.labels)
+    named = {
+        "file_id": file_id,
+        "source": file.source,
+        "provider_id": file.provider_id,
+        "labels": labels,
+    }
+    facts: list[Fact] = [FileQuarantined(**named, reason=reason)]
     connection.execute(_end_fetch, {"file": file_id, "reason": reason})
     rejected = connection.execute(_reject_open, {**values, "reason": reason}).all()
     facts += (
         DeliveryRejected(
+            **named,
             delivery_id=row.id,
-            file_id=file_id,
             sink=row.sink,
             key=row.key,
             attempt=row.attempts,
@@ -206,7 +230,9 @@ def _lose(connection: Connection, file_id: str, reason: str, now: float) -> list
         for row in rejected
     )
     if rejected:
-        states = count_states(connection, [file_id])[file_id]
-        if outcome := decide.file_outcome(file_id, file.source, file.provider_id, states):
+        standings = find_standings(connection, [file_id])[file_id]
+        if outcome := decide.file_outcome(
+            file_id, file.source, file.provider_id, labels, standings
+        ):
             facts.append(outcome)
     return facts

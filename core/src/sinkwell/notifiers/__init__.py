@@ -4,10 +4,14 @@ from collections.abc import Iterable
 
 from sinkwell.contract import hookimpl
 from sinkwell.contract.notifier import AnyNotifierType
+from sinkwell.notifiers.broker import BROKER
+from sinkwell.notifiers.chat import CHAT
+from sinkwell.notifiers.command import COMMAND
 from sinkwell.notifiers.log import LOG
+from sinkwell.notifiers.webhook import WEBHOOK
 
 
 @hookimpl
 def sinkwell_notifiers() -> Iterable[AnyNotifierType]:
     """Return the built-in notifier types."""
-    return [LOG]
+    return [BROKER, CHAT, COMMAND, LOG, WEBHOOK]

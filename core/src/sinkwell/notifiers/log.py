@@ -1,5 +1,6 @@
 """The notifier type ``log``: events as lines of the process's own log."""
 
+import msgspec
 import structlog
 
 from sinkwell.contract import Event, Notifier, NotifierContext, NotifierSettings, NotifierType
@@ -13,7 +14,7 @@ class LogNotifier(Notifier):
 
     async def notify(self, event: Event) -> None:
         """Write one line: the event's type as the message, its facts as fields."""
-        facts = {name: getattr(event.data, name) for name in event.data.__struct_fields__}
+        facts = msgspec.to_builtins(event.data)
         self._log.info(event.type, position=event.position, event_id=event.id, **facts)
 
     async def close(self) -> None:
@@ -29,4 +30,5 @@ LOG = NotifierType(
     summary="Writes every event to the log, as JSON or for the eye.",
     settings=NotifierSettings,
     open=_open,
+    recorded=False,
 )

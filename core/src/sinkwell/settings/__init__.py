@@ -2,6 +2,8 @@
 
 from sinkwell.settings.load import load
 from sinkwell.settings.model import (
+    AlertsSettings,
+    EventsSettings,
     IntakeSettings,
     LedgerSettings,
     LogSettings,
@@ -14,6 +16,8 @@ from sinkwell.settings.model import (
 from sinkwell.settings.problems import Problem, SettingsError
 
 __all__ = [
+    "AlertsSettings",
+    "EventsSettings",
     "IntakeSettings",
     "LedgerSettings",
     "LogSettings",

@@ -13,6 +13,8 @@ from sinkwell.settings.document import built_in, read
 from sinkwell.settings.environment import EnvironmentText, near_misses, overlay, put
 from sinkwell.settings.keys import check_keys, check_time_zone
 from sinkwell.settings.model import (
+    AlertsSettings,
+    EventsSettings,
     IntakeSettings,
     LedgerSettings,
     LogSettings,
@@ -26,6 +28,7 @@ from sinkwell.settings.places import KeyPath
 from sinkwell.settings.problems import Report, section_title, suggestion
 from sinkwell.settings.references import References
 from sinkwell.settings.rules import (
+    check_batches,
     check_doubts,
     check_durability,
     check_events,
@@ -39,6 +42,8 @@ _FIXED: dict[str, type[msgspec.Struct]] = {
     "intake": IntakeSettings,
     "retry": RetrySettings,
     "ledger": LedgerSettings,
+    "events": EventsSettings,
+    "alerts": AlertsSettings,
     "log": LogSettings,
 }
 _NAMED = ("sources", "sinks", "notifiers")
@@ -126,7 +131,8 @@ class _Loader:
             check_durability(self._report, sections["ledger"])
         sources, sinks = self._names("sources"), self._names("sinks")
         check_routes(self._report, sections["routes"], sources, sinks)
-        check_events(self._report, sections["notifiers"])
+        check_events(self._report, sections["notifiers"], sources, sinks)
+        check_batches(self._report, sections["notifiers"], self._registry)
         check_doubts(self._report, sections["sources"])
         if sections.get("time_zone") is not None:
             check_time_zone(self._report, sections["time_zone"])

@@ -121,6 +121,34 @@ class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             raise ValueError("url cannot be set yet: the ledger is SQLite, in the data directory")
 
 
+class EventsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[events]``: the log of all that happened."""
+
+    retention: Duration = Duration(30 * DAY)
+    """How long events and their notifications stay."""
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "retention")
+
+
+class AlertsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[alerts]``: from when on something is an event that goes on for long, or happens often."""
+
+    failures: int | None = None
+    """Attempts at a sink that fail one after the other; told at 50, 70, 90 and 100 percent."""
+    sink_paused: Duration | None = None
+    """How long a sink may be paused."""
+    spool_full: float | None = None
+    """Which share of the spool's room may be used, as 0.8."""
+    source_silent: Duration | None = None
+    """How long a source may send no callback."""
+
+    def __post_init__(self) -> None:
+        _require_positive(self, *self.__struct_fields__)
+        if self.spool_full is not None and self.spool_full > 1:
+            raise ValueError("spool_full must be a share of 1, such as 0.8")
+
+
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[log]``: what Sinkwell prints of its own doings."""
 
@@ -155,6 +183,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     intake: IntakeSettings = IntakeSettings()
     retry: RetrySettings = RetrySettings()
     ledger: LedgerSettings = LedgerSettings()
+    events: EventsSettings = EventsSettings()
+    alerts: AlertsSettings = AlertsSettings()
     log: LogSettings = LogSettings()
     sources: dict[str, SourceSettings] = {}
     sinks: dict[str, SinkSettings] = {}

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from sinkwell.contract.events import FACTS
 from sinkwell.contract.settings import NotifierSettings, SourceSettings
 from sinkwell.delivery.condition import Condition
+from sinkwell.plugins import Registry
 from sinkwell.settings.model import LedgerSettings, Route, ServerSettings
 from sinkwell.settings.places import KeyPath
 from sinkwell.settings.problems import Report, key_title, section_title, suggestion
@@ -66,10 +67,28 @@ def _names(route: Route, source: str) -> bool:
     return any(fnmatchcase(source, pattern) for pattern in route.source)
 
 
-def check_events(report: Report, notifiers: Mapping[str, NotifierSettings]) -> None:
-    """Every event type that a notifier waits for exists."""
+def check_events(
+    report: Report,
+    notifiers: Mapping[str, NotifierSettings],
+    sources: Iterable[str],
+    sinks: Iterable[str],
+) -> None:
+    """Every event type, source and sink that a notifier waits for exists."""
     for name, notifier in notifiers.items():
-        _check_names(report, ("notifiers", name, "events"), notifier.events, FACTS, "event type")
+        path = ("notifiers", name)
+        _check_names(report, (*path, "events"), notifier.events, FACTS, "event type")
+        _check_names(report, (*path, "source"), notifier.source, sources, "source")
+        _check_names(report, (*path, "sink"), notifier.sink, sinks, "sink")
+
+
+def check_batches(
+    report: Report, notifiers: Mapping[str, NotifierSettings], registry: Registry
+) -> None:
+    """Only notifiers of a type that can tell several events in one call are given batches."""
+    for name, notifier in notifiers.items():
+        if notifier.batch is not None and not registry.notifiers[notifier.type].type.batches:
+            what = f'notifier type "{notifier.type}" tells events one by one'
+            report.error(("notifiers", name, "batch"), what, "remove batch")
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,19 +1,22 @@
 """The API under ``/api/v1``."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from litestar import Router, get, post
 from litestar.exceptions import ClientException, NotFoundException
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.types import Guard
 
+from sinkwell.bus.bus import Bus
 from sinkwell.delivery.model import State
 from sinkwell.intake.fetch_worker import FetchWorker
 from sinkwell.ledger.ledger import Ledger
 from sinkwell.ledger.reads import AttemptView, DeliveryView, FileView, Filter
 from sinkwell.ledger.upkeep import NotRetriableError
+from sinkwell.web.events import event_handlers
 from sinkwell.web.fetches import fetch_handlers
+from sinkwell.web.notifications import notification_handlers, notifier_handlers
 
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="The most rows to return.")]
 Before = Annotated[
@@ -25,6 +28,7 @@ FileState = Literal["fetching", "open", "finished", "failed", "unrouted", "quara
 
 def api_router(
     ledger: Ledger,
+    bus: Bus,
     wake: Callable[[str], None],
     fetchers: Mapping[str, FetchWorker],
     guard: Guard,
@@ -85,12 +89,6 @@ def api_router(
         wake(sink)
         return {"id": delivery_id, "sink": sink, "state": State.PENDING}
 
-    @get("/events", summary="Events after a position, in order")
-    async def list_events(
-        after: Annotated[int, QueryParameter(ge=0)] = 0, limit: Limit = 100
-    ) -> list[dict[str, Any]]:
-        return [event.as_dict() for event in await ledger.events_after(after, limit)]
-
     return Router(
         "/api/v1",
         guards=[guard],
@@ -101,7 +99,9 @@ def api_router(
             list_deliveries,
             list_attempts,
             retry_delivery,
-            list_events,
+            *event_handlers(bus.feed),
+            *notifier_handlers(bus, ledger.outbox),
+            *notification_handlers(bus, ledger.outbox),
         ],
     )
 

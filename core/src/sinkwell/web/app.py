@@ -8,6 +8,8 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp, ExceptionHandlersMap
 
+from sinkwell.bus.bus import Bus
+from sinkwell.bus.refusals import RefusalTally
 from sinkwell.contract import Secret
 from sinkwell.delivery.dispatch import Dispatch
 from sinkwell.intake.fetch_worker import FetchWorker
@@ -20,6 +22,7 @@ from sinkwell.web.access import api_guard, through_control_socket
 from sinkwell.web.api import api_router
 from sinkwell.web.callback_urls import Minter, callback_urls_router
 from sinkwell.web.callbacks import callback_handler
+from sinkwell.web.notifications import public_keys_handler
 from sinkwell.web.pages import overview_page
 
 _EXCEPTION_HANDLERS: ExceptionHandlersMap = {
@@ -38,10 +41,15 @@ def create_app(
     dispatch: Dispatch,
     fetchers: Mapping[str, FetchWorker],
     minter: Minter,
+    bus: Bus,
+    refusals: RefusalTally,
     unready: Callable[[], str | None],
     version: str,
 ) -> Litestar:
-    """Return the application. ``unready`` says why callbacks are not taken, if they are not."""
+    """Return the application. ``unready`` says why callbacks are not taken, if they are not.
+
+    ``state.end_streams`` is to be called before the end, so that nobody is waited for in vain.
+    """
 
     @get("/healthz", include_in_schema=False)
     async def healthz() -> dict[str, str]:
@@ -57,12 +65,13 @@ def create_app(
         )
 
     guard = api_guard(admin_token)
-    return Litestar(
+    app = Litestar(
         route_handlers=[
-            callback_handler(intake, sources, minter.urls, minter.clock),
+            callback_handler(intake, sources, minter.urls, minter.clock, refusals),
             healthz,
             readyz,
-            api_router(ledger, dispatch.wake, fetchers, guard),
+            public_keys_handler(bus),
+            api_router(ledger, bus, dispatch.wake, fetchers, guard),
             callback_urls_router(minter, guard),
             overview_page(
                 ledger,
@@ -81,13 +90,15 @@ def create_app(
         ),
         logging_config=None,
     )
+    app.state.end_streams = bus.end_streams
+    return app
 
 
-def create_offline_app(ledger: Ledger) -> ASGIApp:
+def create_offline_app(ledger: Ledger, bus: Bus) -> ASGIApp:
     """Return the API alone, open to its caller: for commands that find no instance running."""
     return through_control_socket(
         Litestar(
-            route_handlers=[api_router(ledger, lambda _: None, {}, api_guard(None))],
+            route_handlers=[api_router(ledger, bus, lambda _: None, {}, api_guard(None))],
             exception_handlers=_EXCEPTION_HANDLERS,
             openapi_config=None,
             logging_config=None,

@@ -11,9 +11,10 @@ from urllib.parse import parse_qs
 import msgspec
 import structlog
 from litestar import asgi
-from litestar.status_codes import HTTP_405_METHOD_NOT_ALLOWED
+from litestar.status_codes import HTTP_405_METHOD_NOT_ALLOWED, HTTP_500_INTERNAL_SERVER_ERROR
 from litestar.types import HTTPRequestEvent, HTTPScope, Receive, Scope, Send
 
+from sinkwell.bus.refusals import RefusalTally
 from sinkwell.clock import Clock
 from sinkwell.intake.callback_urls import PARAMETER, CallbackUrls
 from sinkwell.intake.reading import OpenSource, header_values
@@ -28,7 +29,11 @@ log = structlog.get_logger()
 
 
 def callback_handler(
-    intake: Intake, sources: Mapping[str, OpenSource], urls: CallbackUrls, clock: Clock
+    intake: Intake,
+    sources: Mapping[str, OpenSource],
+    urls: CallbackUrls,
+    clock: Clock,
+    refusals: RefusalTally,
 ) -> asgi:
     """Return the route handler for all sources."""
 
@@ -40,6 +45,9 @@ def callback_handler(
         except ClientGoneError:
             log.info("a sender went away before the end of its callback", path=scope["path"])
         except Refusal as refusal:
+            name = scope["path"].strip("/")
+            if name in sources and refusal.status < HTTP_500_INTERNAL_SERVER_ERROR:
+                refusals.note(name, refusal.slug, refusal.status, refusal.detail)
             await _refuse(send, refusal)
         except LedgerUnavailableError as error:
             log.error("a callback could not be recorded", error=str(error))

@@ -43,6 +43,7 @@ def on_http_exception(_: AnyRequest, error: HTTPException) -> Response[bytes]:
         404: "not-found",
         405: "method-not-allowed",
         409: "conflict",
+        410: "events-gone",
         401: "not-authorized",
     }.get(error.status_code, "bad-request")
     detail = error.detail

@@ -1,4 +1,4 @@
 """The schema's revisions, applied by Alembic."""
 
-NEWEST = "0002"
+NEWEST = "0003"
 """The revision that this version of Sinkwell works with."""

@@ -10,6 +10,19 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.inspect import (
+    BoolType,
+    DictType,
+    FloatType,
+    IntType,
+    LiteralType,
+    StrType,
+    StructType,
+    Type,
+    UnionType,
+    VarTupleType,
+    type_info,
+)
 
 from sinkwell.contract import Event, Fact, Notifier, NotifierContext
 from sinkwell.contract.events import FACTS
@@ -22,8 +35,7 @@ from sinkwell.testing.type_checks import convert
 
 LONGEST_BLOCK = 1.0
 LONGEST_HANG = 3.0
-_AT = 1_900_000_000.0
-_SAMPLES: dict[type, Any] = {int: 3, float: 12.5, bool: True}
+_TIME = 1_900_000_000.0
 _positions = count(1)
 
 
@@ -149,24 +161,38 @@ class Talk:
 def example(fact: type[Fact] = FACTS["file.finished"], text: str = "") -> Event:
     """Make an event of a type; ``text`` is part of each text that it holds."""
     position = next(_positions)
-    values = {
-        each.name: _value(each.name, each.type, f"{text}{position}")
-        for each in msgspec.structs.fields(fact)
-    }
+    values = _value("", type_info(fact), f"{text}{position}")
     return Event(
         position=position,
         id=new_id("e"),
         type=fact.TYPE,
-        at=_AT + position,
+        time=_TIME + position,
         subject=f"{text}subject-{position}",
         data=msgspec.convert(values, fact),
     )
 
 
-def _value(name: str, kind: Any, text: str) -> Any:
-    if kind is str:
-        return f"{name}-{text}"
-    return _SAMPLES.get(kind, (f"one-{text}", f"two-{text}"))
+def _value(name: str, described: Type, text: str) -> Any:
+    match described:
+        case StructType(fields=fields):
+            return {each.name: _value(each.name, each.type, text) for each in fields}
+        case StrType():
+            return f"{name}-{text}"
+        case IntType():
+            return 3
+        case FloatType():
+            return 12.5
+        case BoolType():
+            return True
+        case LiteralType(values=values):
+            return values[0]
+        case UnionType(types=types):
+            return _value(name, types[0], text)
+        case DictType():
+            return {f"{name}-one": f"one-{text}", f"{name}-two": f"two-{text}"}
+        case VarTupleType(item_type=item):
+            return [_value(f"{name}-{each}", item, text) for each in ("one", "two")]
+    raise NotImplementedError(f"no example of {name}, a {described}")
 
 
 @asynccontextmanager
