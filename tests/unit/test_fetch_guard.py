@@ -13,8 +13,9 @@ from hostile_urls import ANSWERS, LOOPBACK_NAMES, hostile_urls
 from link_server import LinkServer, answer, link_server
 
 from sinkwell.contract import RejectedError, SinkError, TransientError
+from sinkwell.guard import is_public
 from sinkwell.intake.fetcher import Fetcher
-from sinkwell.intake.guard import FetchRules, host_matches, is_public, parse_url, redirected
+from sinkwell.intake.guard import FetchRules, host_matches, parse_url, redirected
 from sinkwell.intake.limits import IntakeLimits
 
 ANYWHERE = FetchRules.of(["*"], [])

@@ -7,45 +7,14 @@ whatever name it came from; what a URL looks like is no protection.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 
 from yarl import URL
 
 from sinkwell.contract import RejectedError
-
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
+from sinkwell.guard import Network, is_public
 
 LONGEST_URL = 8192
-
-# IANA's special-purpose registries. Python 3.11's `is_global` is true of NAT64, 6to4, multicast
-# and others of these. 168.63.129.16 is what Azure's machines find their host by.
-_NOT_PUBLIC_V4 = [
-    ip_network(each)
-    for each in (
-        "0.0.0.0/8",
-        "10.0.0.0/8",
-        "100.64.0.0/10",
-        "127.0.0.0/8",
-        "168.63.129.16/32",
-        "169.254.0.0/16",
-        "172.16.0.0/12",
-        "192.0.0.0/24",
-        "192.0.2.0/24",
-        "192.88.99.0/24",
-        "192.168.0.0/16",
-        "198.18.0.0/15",
-        "198.51.100.0/24",
-        "203.0.113.0/24",
-        "224.0.0.0/4",
-        "240.0.0.0/4",
-    )
-]
-# Only global unicast is public: that leaves out mapped and translated IPv4, local and multicast.
-_PUBLIC_V6 = ip_network("2000::/3")
-_NOT_PUBLIC_V6 = [
-    ip_network(each) for each in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +61,6 @@ class FetchRules:
                 f"the link leads to {host[:253]!r}, and files of this source are fetched from "
                 f"{allowed}; if it is meant, add it to allow_hosts"
             )
-
-
-def is_public(address: Address) -> bool:
-    """Tell whether an address belongs to the public internet."""
-    if isinstance(address, IPv4Address):
-        return not any(address in network for network in _NOT_PUBLIC_V4)
-    if address.scope_id is not None or address not in _PUBLIC_V6:
-        return False
-    return not any(address in network for network in _NOT_PUBLIC_V6)
 
 
 def host_matches(host: str, pattern: str) -> bool:
