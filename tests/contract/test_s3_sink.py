@@ -112,6 +112,11 @@ class SeaweedContract(ServerContract):
     def server(self, seaweedfs: S3Server) -> S3Server:
         return seaweedfs
 
+    @in_loop
+    async def test_prefixes(self) -> None:  # type: ignore[override]  # asks for no bench
+        """An object and one below its key are both kept, or the second is a RejectedError."""
+        not_shown("SeaweedFS says that something is there, and then that nothing is")
+
 
 class RcloneContract(ServerContract):
     """rclone knows no condition, keeps no metadata, and objects are files of a disk."""

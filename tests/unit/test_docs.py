@@ -50,9 +50,13 @@ from sinkwell.sources.webhook.settings import AuthenticationSettings
 from sinkwell.sources.webhook.settings import WebhookSettings as WebhookSourceSettings
 from sinkwell_gcs.settings import GcsSettings
 from sinkwell_local.settings import LocalSettings
+from sinkwell_s3.presets import PRESETS as PROVIDERS
+from sinkwell_s3.settings import S3Settings
 
 SETTINGS = tables(ROOT / "docs/settings.md")
 SETTINGS['type = "gcs"'] = tables(ROOT / "docs/gcs.md")["Options"]
+S3 = tables(ROOT / "docs/s3.md")
+SETTINGS['type = "s3"'] = S3["Options"]
 KEYS = tables(ROOT / "docs/keys.md")
 DELIVERY = tables(ROOT / "docs/delivery.md")
 PROBLEMS = tables(ROOT / "docs/problems.md")
@@ -75,6 +79,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[sinks.NAME]": SinkSettings,
     'type = "local"': LocalSettings,
     'type = "gcs"': GcsSettings,
+    'type = "s3"': S3Settings,
     "[notifiers.NAME]": NotifierSettings,
     'Notifiers of type = "webhook"': WebhookSettings,
     'type = "chat"': ChatSettings,
@@ -252,3 +257,16 @@ def _status(node: ast.expr) -> int:
         case ast.Name(id=name):  # HTTP_500_INTERNAL_SERVER_ERROR
             return int(name.split("_")[1])
     raise AssertionError(f"a problem has no plain status: {ast.dump(node)}")
+
+
+def test_every_provider_of_s3_is_documented_as_it_is() -> None:
+    found = {row[0].strip("`"): [cell.strip("`") for cell in row[1:]] for row in S3["Providers"]}
+
+    assert [*found] == [*PROVIDERS]
+    for name, preset in PROVIDERS.items():
+        endpoint, region, addressing, checksum, create_only = found[name]
+        assert endpoint == (preset.endpoint or ("found by region" if name == "aws" else "yours"))
+        assert region == (preset.region or "yours")
+        assert (addressing, checksum) == (preset.addressing, preset.checksum)
+        header = preset.create_only.header if preset.create_only else "the sink looks first"
+        assert create_only == header

@@ -98,7 +98,7 @@ def notifier_handlers(bus: Bus, outbox: LedgerOutbox) -> Sequence[HTTPRouteHandl
 def public_keys_handler(bus: Bus) -> HTTPRouteHandler:
     """Return the one route of the bus that is open to all: keys that verify signatures."""
 
-    @get("/.well-known/webhook-keys", summary="Public keys of signed webhooks")
+    @get("/.well-known/webhook-keys", include_in_schema=False)
     async def list_public_keys() -> dict[str, list[str]]:
         return {"keys": [key for each in bus.notifiers.values() for key in each.public_keys]}
 
