@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -122,11 +122,11 @@ def set_up_well(aws: Aws, bucket: str) -> None:
     aws.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
 
 
-def policy(*statements: dict[str, object]) -> dict[str, object]:
+def policy(*statements: Mapping[str, object]) -> Mapping[str, object]:
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def may(*actions: str) -> dict[str, object]:
+def may(*actions: str) -> Mapping[str, object]:
     return {"Effect": "Allow", "Action": actions, "Resource": "*"}
 
 

@@ -1,7 +1,9 @@
 """The sink type ``s3``: a bucket of any store that speaks S3, each object put once."""
 
 from sinkwell.contract import Capability, KeyLimits, SinkType, hookimpl
+from sinkwell_s3.doctor import examine_s3
 from sinkwell_s3.keys import LONGEST_KEY
+from sinkwell_s3.policy import policy_for
 from sinkwell_s3.settings import S3Settings
 from sinkwell_s3.sink import open_s3
 
@@ -12,6 +14,8 @@ S3 = SinkType(
     open=open_s3,
     capabilities=frozenset({Capability.READ, Capability.DELETE, Capability.PRESIGN}),
     key_limits=KeyLimits(key=LONGEST_KEY),
+    examine=examine_s3,
+    policy=policy_for,
 )
 
 

@@ -21,11 +21,12 @@ class Background:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, work: Coroutine[Any, Any, object]) -> None:
-        """Begin; a failure is a line in the log."""
+    def start(self, work: Coroutine[Any, Any, object]) -> "asyncio.Task[None]":
+        """Begin, and return what can be waited for; a failure is a line in the log."""
         task = asyncio.create_task(_done(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def ended(self) -> None:
         """Wait for all that was begun."""

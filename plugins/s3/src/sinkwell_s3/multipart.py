@@ -30,6 +30,8 @@ AT_ONCE = 4
 
 _LARGEST_PART = 5 * GIB
 _NO_CONTENT = 204
+_MOMENT = 2.0
+"""Seconds that a put that failed waits for its remains to go."""
 
 
 class Uploads:
@@ -72,15 +74,19 @@ class Uploads:
             raise
         if isinstance(began, Answer):
             return began
-        answer = None
         try:
             parts, whole = await self._send_parts(began, blob, size, label)
             answer = await self._complete(began, parts, whole, label, create_only=create_only)
-        finally:
-            if answer is None or answer.status != OK or answer.code:
-                self._background.start(self._abort(began, label))
-            else:
-                self._background.start(self._journal.remove(began))
+        except asyncio.CancelledError:
+            self._background.start(self._abort(began, label))
+            raise
+        except BaseException:
+            await self._thrown_away(began, label)
+            raise
+        if answer.status != OK or answer.code:
+            await self._thrown_away(began, label)
+        else:
+            self._background.start(self._journal.remove(began))
         return answer
 
     async def sweep(self, label: str) -> int:
@@ -189,6 +195,10 @@ class Uploads:
         if answer.status == OK and not answer.code and not answer.text("ETag"):
             raise AnswerLostError(f"{label} failed: the answer was cut off. It is tried again.")
         return answer
+
+    async def _thrown_away(self, held: Held, label: str) -> None:
+        """Throw an upload away, and wait a moment for it: a failed put leaves nothing behind."""
+        await asyncio.wait([self._background.start(self._abort(held, label))], timeout=_MOMENT)
 
     async def _abort(self, held: Held, label: str) -> None:
         """Throw an upload away and forget it; when that fails, a later sweep tries again."""

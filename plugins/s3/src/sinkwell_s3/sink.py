@@ -13,6 +13,7 @@ from sinkwell.contract import (
     Stat,
     UnusableError,
 )
+from sinkwell_s3.check import Check
 from sinkwell_s3.identity import Identity
 from sinkwell_s3.settings import S3Settings
 from sinkwell_s3.store import Store
@@ -41,6 +42,7 @@ class S3Sink(Sink):
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._check = Check(store)
 
     async def put(self, blob: Blob, key: str, *, if_present: IfPresent) -> Receipt:
         """Store the blob; its sha256 was verified by the store or, while it was sent, here.
@@ -68,8 +70,8 @@ class S3Sink(Sink):
         return await self._store.presign(key, expires_in)
 
     async def check(self) -> Sequence[Finding]:
-        """Put a small object as files are put, look at it, put it again, remove it."""
-        return [Finding("ok", "credentials were found")]
+        """Put a small object as files are put, read it back, put it again, remove it."""
+        return await self._check.findings()
 
     async def close(self) -> None:
         """Wait for what is tidied up, a few seconds at most, and close the connections."""

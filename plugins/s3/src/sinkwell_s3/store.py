@@ -43,6 +43,7 @@ class Store:
         self.background = Background()
         self.turns = Turns()
         self.run_blocking = context.run_blocking
+        self.directory = context.directory
         way = Native if settings.transfer == "native" else Boto3
         self.wire: Wire = way(settings, identity, context.run_blocking)
         self.uploads = Uploads(

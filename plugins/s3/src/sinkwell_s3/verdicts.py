@@ -207,13 +207,17 @@ def _statements(policy: str) -> Iterable[Mapping[str, Any]]:
     return [each for each in listed if isinstance(each, dict)]
 
 
+def _items(found: object) -> Iterable[tuple[str, object]]:
+    return found.items() if isinstance(found, dict) else ()
+
+
 def _denies_plain_http(statement: Mapping[str, Any]) -> bool:
     everyone = statement.get("Principal") in ("*", {"AWS": "*"}, {"AWS": ["*"]})
     actions = statement.get("Action")
     everything = {"*", "s3:*"} & set([actions] if isinstance(actions, str) else actions or [])
     conditions = statement.get("Condition")
-    bools = conditions.get("Bool", {}) if isinstance(conditions, dict) else {}
-    plain = {str(name).lower(): str(value).lower() for name, value in bools.items()}
+    bools = conditions.get("Bool") if isinstance(conditions, dict) else None
+    plain = {str(name).lower(): str(value).lower() for name, value in _items(bools)}
     return bool(
         statement.get("Effect") == "Deny"
         and everyone
