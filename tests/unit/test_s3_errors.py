@@ -206,7 +206,7 @@ def test_every_exception_of_botocore_and_boto3_is_in_the_table() -> None:
         (botocore.ConnectTimeoutError(endpoint_url="hushed"), TransientError),
         (botocore.ReadTimeoutError(endpoint_url="hushed"), AnswerLostError),
         (botocore.ConnectionClosedError(endpoint_url="hushed"), AnswerLostError),
-        (botocore.SSLError(endpoint_url="hushed", error="hushed"), UnusableError),
+        (botocore.SSLError(endpoint_url="hushed", error=OSError("hushed")), UnusableError),
         (botocore.ProxyConnectionError(proxy_url="hushed"), TransientError),
         (botocore.ParamValidationError(report="hushed"), RejectedError),
         (ResponseParserError("hushed"), AnswerLostError),
