@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, ParamSpec, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 from multidict import CIMultiDict
 
 from sinkwell.contract import Blob
 from sinkwell.contract.sink import RunBlocking
 from sinkwell_s3.answers import Answer
-from sinkwell_s3.errors import answer_of, from_boto, refused
+from sinkwell_s3.errors import NO_ANSWER, answer_of, from_boto, refused
 from sinkwell_s3.identity import Identity
 from sinkwell_s3.payload import WRITE, opened, verify
 from sinkwell_s3.resource import Params
@@ -128,7 +128,7 @@ class Boto3:
         """Call boto3 in a thread. Raises ``SinkError`` for all that is no answer."""
         try:
             return await self._run_blocking(function, *args, **kwargs)
-        except BotoCoreError as error:
+        except NO_ANSWER as error:
             raise from_boto(error, label) from error
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from multidict import CIMultiDict
 
 from sinkwell.contract import SinkError, TransientError
@@ -124,7 +125,10 @@ def answer_of(error: ClientError) -> Answer:
     )
 
 
-BOTO_ERRORS = (BotoCoreError, ClientError)
+NO_ANSWER = (BotoCoreError, ResponseParserError)
+"""All that a call of botocore's raises for what is no answer of a store's."""
+
+BOTO_ERRORS = (*NO_ANSWER, ClientError)
 """All that a call of botocore's raises by design."""
 
 

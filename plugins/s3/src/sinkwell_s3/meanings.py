@@ -18,6 +18,7 @@ The codes are those of S3's API reference ("List of error codes"), and others th
 
 from boto3 import exceptions as boto3
 from botocore import exceptions as botocore
+from botocore.parsers import ResponseParserError
 
 from sinkwell.contract import RejectedError, SinkError, TransientError, UnusableError
 
@@ -329,5 +330,5 @@ EXCEPTIONS: dict[type[BaseException], Meaning] = {
         ),
     )
     for name in names.split()
-}
+} | {ResponseParserError: (AnswerLostError, AGAIN[1])}
 """The exceptions of botocore and boto3; one that is not here goes by its base class."""

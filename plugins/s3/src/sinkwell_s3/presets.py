@@ -58,8 +58,6 @@ class Preset:
     """Parts of one object at most."""
     part_size: int = 8 * MIB
     """Bytes of a part, unless the file is too large for so small ones."""
-    longest_key: int = 1024
-    """Bytes of a key in UTF-8."""
     longest_segment: int | None = None
     """Bytes of one part of a key between two slashes; None without a limit of its own."""
 
@@ -154,7 +152,6 @@ PRESETS: dict[Provider, Preset] = {
         addressing="virtual",
         virtual_only=True,
         create_only=CreateOnly("x-oss-forbid-overwrite", "true"),
-        longest_key=1023,
     ),
     "cos": Preset(
         endpoint="https://cos.{region}.myqcloud.com",

@@ -124,7 +124,9 @@ class Putting:
             raise self._unseen() from error
         if found is None:
             raise TransientError(
-                f"{self._label} failed: another object was there and went. It is tried again."
+                f"{self._label} failed: the store says that something is there, and shows nothing. "
+                f"It is tried again; if it stays, the name is one of a folder there: choose "
+                f"another key."
             )
         return await self._present(found)
 

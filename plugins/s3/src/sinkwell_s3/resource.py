@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from sinkwell.contract import Blob, content_disposition, metadata_text
-from sinkwell.contract.headers import LONGEST_METADATA
 from sinkwell_s3.answers import Answer
 from sinkwell_s3.settings import S3Settings
 from sinkwell_s3.tags import tagging
@@ -23,6 +22,9 @@ _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(; ?[A-Za-
 _UNKNOWN = "application/octet-stream"
 _HEX = re.compile(r"[0-9a-f]+")
 _MD5_LENGTH, _SHA256_LENGTH = 32, 64
+_LONGEST_METADATA = 1900
+"""Bytes of metadata, names and values together. S3 takes 2,048; some stores take 2,000, and count
+what stands before each name too."""
 _SSE = {"s3": "AES256", "kms": "aws:kms"}
 
 
@@ -129,7 +131,7 @@ def _metadata(settings: S3Settings, blob: Blob) -> dict[str, str]:
     if not settings.metadata:
         return made
     made["sha256"] = blob.sha256
-    left = LONGEST_METADATA - sum(len(key) + len(value) for key, value in made.items())
+    left = _LONGEST_METADATA - sum(len(key) + len(value) for key, value in made.items())
     if name := metadata_text(blob.name or "", limit=max(0, left - len("name"))):
         made["name"] = name
         left -= len("name") + len(name)
