@@ -22,9 +22,9 @@ _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(; ?[A-Za-
 _UNKNOWN = "application/octet-stream"
 _HEX = re.compile(r"[0-9a-f]+")
 _MD5_LENGTH, _SHA256_LENGTH = 32, 64
-_LONGEST_METADATA = 1900
-"""Bytes of metadata, names and values together. S3 takes 2,048; some stores take 2,000, and count
-what stands before each name too."""
+_LONGEST_METADATA = 1700
+"""Bytes of metadata, names and values together. S3 takes 2,048; some stores take 2,000 of all
+headers that begin with ``x-amz-``."""
 _SSE = {"s3": "AES256", "kms": "aws:kms"}
 
 
