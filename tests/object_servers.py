@@ -91,15 +91,19 @@ class S3Server:
             config=config,
         )
 
-    def make_bucket(self) -> str:
+    def make_bucket(self, *, secure: bool = False) -> str:
         """Make an empty bucket and return its name."""
         name = f"test-{secrets.token_hex(6)}"
-        self._maker.create_bucket(Bucket=name)
+        (self._secure_maker if secure else self._maker).create_bucket(Bucket=name)
         return name
 
     @cached_property
     def _maker(self) -> "S3Client":
         return self.client()
+
+    @cached_property
+    def _secure_maker(self) -> "S3Client":
+        return self.client(secure=True)
 
 
 @dataclass(frozen=True)

@@ -95,8 +95,8 @@ class Place:
 class ServerDestination(Destination):
     """A bucket of a real store, as another client sees it."""
 
-    def __init__(self, server: S3Server, bucket: str) -> None:
-        self._client = server.client()
+    def __init__(self, server: S3Server, bucket: str, *, secure: bool = False) -> None:
+        self._client = server.client(secure=secure)
         self._bucket = bucket
         self._trust = ssl.create_default_context(cafile=str(server.ca))
 
