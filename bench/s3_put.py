@@ -23,6 +23,7 @@ from typing import Any
 import boto3
 import msgspec
 import uvloop
+from bench.compare.environments import make_certificates
 from bench.compare.storage import Scenario, Target, null_storage
 from botocore.config import Config
 
@@ -135,6 +136,7 @@ def main() -> None:
         file = Path(place, "file")
         file.write_bytes(os.urandom(SIZE))
         Path(place, "store").mkdir()
+        make_certificates(Path(".cache/bench"), Path(place, "store"))
         with null_storage(Path(place, "store"), (0,)) as storage:
             for tls in (False, True):
                 print(f"{'TLS' if tls else 'http'}: CPU ms a put, one at once, eight at once")
