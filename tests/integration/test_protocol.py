@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import socket
@@ -142,6 +143,19 @@ def serving(protocol: type[asyncio.Protocol], loop: str = "uvloop") -> Iterator[
 
 
 on_both_loops = pytest.mark.parametrize("shared", ["uvloop", "asyncio"], indirect=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _heap_of_others() -> Iterator[None]:
+    """Keep what other tests left in this process out of the collector's way.
+
+    The server runs in this process, and one look at the heap of thousands of tests stops it for
+    longer than its own deadlines.
+    """
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")
