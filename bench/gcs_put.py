@@ -36,7 +36,7 @@ from google.oauth2.credentials import Credentials
 
 from sinkwell.contract import Blob, IfPresent, Sink, SinkContext
 from sinkwell_gcs.settings import GcsSettings
-from sinkwell_gcs.sink import GcsSink, open_gcs
+from sinkwell_gcs.sink import GcsSink, open_sink
 
 ROUNDS = 3
 BUCKET = "bench"
@@ -155,7 +155,7 @@ async def by_aiohttp(session: aiohttp.ClientSession, endpoint: str, path: Path, 
 @asynccontextmanager
 async def opened(endpoint: str, credentials: Credentials, run: Run) -> AsyncIterator[Sink]:
     settings = GcsSettings(type="gcs", bucket=BUCKET, endpoint=endpoint, anonymous=True)
-    sink = await open_gcs(settings, SinkContext("bench", run, Path()))
+    sink = await open_sink(settings, SinkContext("bench", run, Path()))
     assert isinstance(sink, GcsSink)
     sink._store.identity._credentials = credentials  # with a token, as outside of a bench
     yield sink

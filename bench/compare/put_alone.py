@@ -20,7 +20,8 @@ from bench.compare.environments import python_environment
 from bench.compare.receivers import PINNED, Start, write_settings
 
 from sinkwell.contract import Blob
-from sinkwell.runtime import installed_plugins, sink_plan
+from sinkwell.parts import sink_plan
+from sinkwell.runtime import installed_plugins
 from sinkwell.settings import load
 
 FILES = 32

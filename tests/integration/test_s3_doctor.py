@@ -16,7 +16,7 @@ from object_servers import S3Server
 from sinkwell.contract import Finding, SinkContext, SinkError
 from sinkwell.contract.settings import decode_custom
 from sinkwell.testing.s3 import S3Stub
-from sinkwell_s3.doctor import examine_s3
+from sinkwell_s3 import examine_s3
 from sinkwell_s3.settings import S3Settings
 
 P = ParamSpec("P")

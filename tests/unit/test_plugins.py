@@ -1,5 +1,6 @@
 """Discovery, shown with real distributions: a module and its dist-info on ``sys.path``."""
 
+import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -358,3 +359,15 @@ def a_plugin_for(name: str) -> object:
         return [SinkType(name=name, summary="", settings=SinkSettings, open=never)]  # type: ignore[arg-type]  # a stand-in
 
     return SimpleNamespace(sinkwell_sinks=sinkwell_sinks)
+
+
+@pytest.mark.parametrize("name", ["gcs", "local", "s3", "sftp"])
+def test_a_type_is_registered_without_loading_what_only_its_sinks_need(name: str) -> None:
+    heavy = {"aiohttp", "asyncssh", "boto3", "botocore", "google.auth", "google.cloud.storage"}
+    program = f"import sinkwell_{name}, sys; print(*({heavy!r} & sys.modules.keys()))"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.split() == []

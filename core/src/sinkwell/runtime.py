@@ -4,20 +4,15 @@ import asyncio
 import math
 from collections.abc import (
     AsyncIterator,
-    Awaitable,
     Callable,
     Coroutine,
     Iterable,
-    Mapping,
-    Sequence,
 )
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import msgspec
 import structlog
@@ -26,35 +21,18 @@ from litestar.types import ASGIApp
 
 from sinkwell import notifiers, sources
 from sinkwell.bus.alerts import Alerts, Thresholds, Watch
-from sinkwell.bus.bus import Bus, ConfiguredNotifier
-from sinkwell.bus.decide import Terms
-from sinkwell.bus.interest import Interest
+from sinkwell.bus.bus import Bus
 from sinkwell.bus.refusals import RefusalTally
-from sinkwell.bus.worker import NotifierPlan
 from sinkwell.clock import Clock
-from sinkwell.contract import (
-    FetchSettings,
-    Finding,
-    NotifierContext,
-    Sink,
-    SinkContext,
-    SourceContext,
-    UnusableError,
-)
 from sinkwell.control import LEDGER_NAME
 from sinkwell.delivery.dispatch import Dispatch
 from sinkwell.delivery.plan import Planner
-from sinkwell.delivery.schedule import ListedWaits, RetryPolicy
-from sinkwell.delivery.worker import SinkPlan, SinkWorker
-from sinkwell.directories import make_directory
+from sinkwell.delivery.schedule import RetryPolicy
+from sinkwell.delivery.worker import SinkWorker
 from sinkwell.intake.admission import Admission
 from sinkwell.intake.callback_urls import CallbackUrls
-from sinkwell.intake.fetch_worker import FetchPlan, FetchRooms, FetchWorker
-from sinkwell.intake.fetcher import Fetcher, fetch_limits
-from sinkwell.intake.guard import FetchRules
+from sinkwell.intake.fetch_worker import FetchRooms, FetchWorker
 from sinkwell.intake.keeper import SpoolKeeper
-from sinkwell.intake.limits import IntakeLimits
-from sinkwell.intake.reading import OpenSource
 from sinkwell.intake.receive import Intake
 from sinkwell.intake.reconcile import Reconciled, reconcile
 from sinkwell.intake.rerouting import reroute
@@ -62,9 +40,16 @@ from sinkwell.intake.spool import Spool
 from sinkwell.ledger.closing import Retention
 from sinkwell.ledger.database import Ownership
 from sinkwell.ledger.ledger import Ledger
-from sinkwell.notifiers.webhook_settings import WebhookSettings
+from sinkwell.parts import (
+    intake_limits,
+    make_fetch_workers,
+    notifier_plan,
+    open_sources,
+    public_url,
+    sink_plan,
+)
 from sinkwell.plugins import Registry, discover
-from sinkwell.settings import ServerSettings, Settings
+from sinkwell.settings import Settings
 from sinkwell.settings.keys import make_planner
 from sinkwell.threads import Threads
 from sinkwell.web.app import create_app, create_offline_app
@@ -72,9 +57,6 @@ from sinkwell.web.callback_urls import Minter
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-Examine = Callable[[Any, SinkContext], Awaitable[Sequence[Finding]]]
-"""The ``examine`` of a sink type."""
 
 WORKERS_GRACE = 12.0
 _BUS_GRACE = 3.0
@@ -161,7 +143,7 @@ async def running(settings: Settings, registry: Registry) -> AsyncIterator[Lites
         bus = Bus(
             store.ledger,
             store.ledger.outbox,
-            [_notifier(settings, registry, name) for name in settings.notifiers],
+            [notifier_plan(settings, registry, name) for name in settings.notifiers],
             store.clock,
             retention=settings.events.retention,
         )
@@ -190,12 +172,21 @@ async def running(settings: Settings, registry: Registry) -> AsyncIterator[Lites
             store.clock,
         )
         dispatch = Dispatch(workers)
-        origins = _open_sources(settings, registry)
-        fetchers = _fetch_workers(settings, origins, store, dispatch)
+        origins = open_sources(settings, registry)
+        rooms = FetchRooms(
+            queue=store.ledger,
+            spool=store.spool,
+            admission=store.admission,
+            threads=store.threads,
+            planner=store.planner,
+            dispatch=dispatch,
+            clock=store.clock,
+        )
+        fetchers = make_fetch_workers(settings, origins, rooms, store.retry)
         intake = Intake(
             spool=store.spool,
             admission=store.admission,
-            limits=_limits(settings),
+            limits=intake_limits(settings),
             planner=store.planner,
             journal=store.ledger,
             clock=store.clock,
@@ -256,137 +247,6 @@ async def offline_api(data_dir: Path) -> AsyncIterator[ASGIApp]:
             spool.close()
     finally:
         ownership.release()
-
-
-def sink_plan(settings: Settings, registry: Registry, name: str, stack: AsyncExitStack) -> SinkPlan:
-    """Return how to open and use a configured sink; its threads end with the stack."""
-    section = settings.sinks[name]
-    context = _sink_context(settings, name, stack)
-
-    async def open_sink() -> Sink:
-        await _make_sink_directory(context)
-        return await registry.sinks[section.type].type.open(section, context)
-
-    return SinkPlan(
-        name=name,
-        open=open_sink,
-        if_present=section.if_present,
-        concurrency=section.concurrency,
-        timeout=section.timeout,
-    )
-
-
-async def examine_sink(settings: Settings, name: str, examine: Examine) -> Sequence[Finding]:
-    """Look at how the far side of a sink is set up, as its type does. Raises ``SinkError``."""
-    async with AsyncExitStack() as stack:
-        context = _sink_context(settings, name, stack)
-        await _make_sink_directory(context)
-        return await examine(settings.sinks[name], context)
-
-
-def _sink_context(settings: Settings, name: str, stack: AsyncExitStack) -> SinkContext:
-    executor = ThreadPoolExecutor(
-        settings.sinks[name].concurrency, thread_name_prefix=f"sink-{name}"
-    )
-    stack.callback(executor.shutdown, wait=False, cancel_futures=True)
-
-    def run_blocking(
-        function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Awaitable[T]:
-        loop = asyncio.get_running_loop()
-        return loop.run_in_executor(executor, partial(function, *args, **kwargs))
-
-    return SinkContext(name, run_blocking, settings.data_dir / "sinks" / name)
-
-
-async def _make_sink_directory(context: SinkContext) -> None:
-    try:
-        await context.run_blocking(make_directory, context.directory)
-    except OSError as error:
-        raise UnusableError(
-            f"sink {context.name!r}: its directory {context.directory} cannot be made: "
-            f"{error.strerror}. Make room there, or name another data_dir."
-        ) from error
-
-
-def _open_sources(settings: Settings, registry: Registry) -> dict[str, OpenSource]:
-    return {
-        name: OpenSource(
-            name,
-            registry.sources[section.type].type.open(section, SourceContext(name=name)),
-            section.on_mismatch,
-        )
-        for name, section in settings.sources.items()
-    }
-
-
-def _fetch_workers(
-    settings: Settings, origins: Mapping[str, OpenSource], store: Store, dispatch: Dispatch
-) -> dict[str, FetchWorker]:
-    rooms = FetchRooms(
-        queue=store.ledger,
-        spool=store.spool,
-        admission=store.admission,
-        threads=store.threads,
-        planner=store.planner,
-        dispatch=dispatch,
-        clock=store.clock,
-    )
-    return {
-        name: FetchWorker(
-            FetchPlan(
-                name,
-                section.fetch.concurrency,
-                section.fetch.timeout,
-                store.retry,
-                section.on_mismatch,
-            ),
-            make_fetcher(section.fetch, origins[name], _limits(settings)),
-            rooms,
-        )
-        for name, section in settings.sources.items()
-    }
-
-
-def make_fetcher(settings: FetchSettings, origin: OpenSource, limits: IntakeLimits) -> Fetcher:
-    """Return what fetches the files of one source, as its settings allow."""
-    hosts = origin.source.fetch_hosts if settings.allow_hosts is None else settings.allow_hosts
-    headers = {
-        host: {name: value.reveal() for name, value in each.items()}
-        for host, each in settings.headers.items()
-    }
-    rules = FetchRules.of(hosts, settings.allow_networks)
-    return Fetcher(rules, headers, fetch_limits(limits, settings.timeout))
-
-
-def public_url(server: ServerSettings) -> str:
-    """Return scheme, host and port by which providers reach this Sinkwell, as far as known."""
-    if server.public_url is not None:
-        return server.public_url.rstrip("/")
-    host = f"[{server.host}]" if ":" in server.host else server.host
-    return f"http://{host}:{server.port}"
-
-
-def _notifier(settings: Settings, registry: Registry, name: str) -> ConfiguredNotifier:
-    section = settings.notifiers[name]
-    notifier_type = registry.notifiers[section.type].type
-    plan = NotifierPlan(
-        name=name,
-        open=partial(notifier_type.open, section, NotifierContext(name=name)),
-        concurrency=section.concurrency,
-        timeout=section.timeout,
-        terms=Terms(ListedWaits(section.schedule), section.disable_after),
-        ordered=section.ordered,
-        batch=section.batch,
-    )
-    interest = Interest(section.events, section.source, section.sink, section.labels, teller=name)
-    keys = section.public_keys if isinstance(section, WebhookSettings) else ()
-    return ConfiguredNotifier(plan, section.type, interest, notifier_type.recorded, keys)
-
-
-def _limits(settings: Settings) -> IntakeLimits:
-    given = settings.intake
-    return IntakeLimits(**{name: getattr(given, name) for name in given.__struct_fields__})
 
 
 async def _finish(workers: Iterable[SinkWorker | FetchWorker]) -> None:

@@ -10,8 +10,9 @@ from sinkwell.cli.common import EXIT_FAILED, load_settings, settings_options
 from sinkwell.cli.findings import show_finding
 from sinkwell.contract import Finding, SinkError
 from sinkwell.intake.spool import Spool
+from sinkwell.parts import sink_plan
 from sinkwell.plugins import Registry
-from sinkwell.runtime import installed_plugins, sink_plan
+from sinkwell.runtime import installed_plugins
 from sinkwell.settings import Settings
 
 
@@ -52,13 +53,18 @@ def _check_settings(settings: Settings) -> list[Finding]:
 
 
 def _check_plugins(registry: Registry) -> list[Finding]:
-    names = [*registry.sources, *registry.sinks, *registry.notifiers]
+    kinds = {
+        "sources": registry.sources,
+        "sinks": registry.sinks,
+        "notifiers": registry.notifiers,
+    }
+    told = "; ".join(f"{kind} {', '.join(sorted(types))}" for kind, types in kinds.items())
     return [
         *(
             Finding("failed", f"{p.plugin} ({p.distribution}): {p.what}", p.advice)
             for p in registry.problems
         ),
-        Finding("ok", f"types: {', '.join(sorted(names))}"),
+        Finding("ok", told),
     ]
 
 

@@ -16,7 +16,8 @@ from sinkwell.cli.common import (
 )
 from sinkwell.cli.findings import show_finding
 from sinkwell.contract import Finding, SinkError
-from sinkwell.runtime import Examine, examine_sink, installed_plugins
+from sinkwell.parts import Examine, examine_sink
+from sinkwell.runtime import installed_plugins
 from sinkwell.settings import Settings
 
 

@@ -19,7 +19,7 @@ from sinkwell_gcs.settings import GcsSettings
 from sinkwell_gcs.store import Store
 
 
-async def open_gcs(settings: GcsSettings, context: SinkContext) -> Sink:
+async def open_sink(settings: GcsSettings, context: SinkContext) -> Sink:
     """Find the credentials and open the sink; nothing is asked of the bucket yet.
 
     Raises ``UnusableError`` when there are no credentials that can be used.
@@ -36,7 +36,7 @@ async def open_gcs(settings: GcsSettings, context: SinkContext) -> Sink:
 
 
 class GcsSink(Sink):
-    """Objects of one bucket. Made by :func:`open_gcs`."""
+    """Objects of one bucket. Made by :func:`open_sink`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -89,7 +89,7 @@ _LOCK = _Question(
 )
 
 
-async def examine_s3(settings: S3Settings, context: SinkContext) -> Sequence[Finding]:
+async def examine(settings: S3Settings, context: SinkContext) -> Sequence[Finding]:
     """Examine the bucket and the key. Raises ``SinkError`` when nothing can be asked."""
     label = f"sink {context.name!r}: examining its bucket"
     identity = await Identity.find(settings, context.name, context.run_blocking)

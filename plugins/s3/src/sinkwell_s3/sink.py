@@ -19,7 +19,7 @@ from sinkwell_s3.settings import S3Settings
 from sinkwell_s3.store import Store
 
 
-async def open_s3(settings: S3Settings, context: SinkContext) -> Sink:
+async def open_sink(settings: S3Settings, context: SinkContext) -> Sink:
     """Find credentials and endpoint and open the sink; nothing is asked of the bucket yet.
 
     Raises ``UnusableError`` when there are no credentials that can be used.
@@ -38,7 +38,7 @@ async def open_s3(settings: S3Settings, context: SinkContext) -> Sink:
 
 
 class S3Sink(Sink):
-    """Objects of one bucket. Made by :func:`open_s3`."""
+    """Objects of one bucket. Made by :func:`open_sink`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
