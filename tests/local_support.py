@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar, cast
+from typing import NoReturn, ParamSpec, TypeVar, cast
 
 from sinkwell.contract import Blob, DeletableSink, ReadableSink, Sink, SinkContext
 from sinkwell_local import LOCAL
@@ -28,6 +28,15 @@ def blob_of(payload: bytes, path: Path) -> Blob:
 
 def settings_for(root: Path, **more: object) -> LocalSettings:
     return LocalSettings(type="local", root=str(root), **more)  # type: ignore[arg-type]  # free keys
+
+
+def idle_context() -> SinkContext:
+    """A context for a store that runs nothing in threads and remembers nothing."""
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise AssertionError("nothing is to run in a thread here")
+
+    return SinkContext("mirror", refuse, Path("/nowhere"))
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sinkwell.contract import RejectedError, TransientError, UnusableError
-from sinkwell_gcs.errors import Answer, refused, retry_after
+from sinkwell_gcs.errors import Answer, refused
 
 WORDS = st.sampled_from(
     ['{"error": ', '{"message": ', '{"errors": [', '"x"', "}", "]", "\xff", "1"]
@@ -20,10 +20,3 @@ def test_any_answer_becomes_an_error_of_one_line(status: int, body: bytes, wait:
     assert isinstance(error, TransientError | RejectedError | UnusableError)
     assert str(error).isprintable()
     assert len(str(error)) < 1000
-
-
-@given(WAITS, st.floats(0, 4e9))
-def test_a_time_to_wait_is_at_most_a_day(wait: str, now: float) -> None:
-    found = retry_after({"Retry-After": wait}, now)
-
-    assert found is None or 0 <= found <= 86400

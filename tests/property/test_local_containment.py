@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from local_support import blob_of, settings_for, stored
+from local_support import blob_of, idle_context, settings_for, stored
 from naming_support import shows
 
 from sinkwell.contract import Blob, IfPresent, RejectedError, SinkError, UnusableError
@@ -21,6 +21,7 @@ from sinkwell_local.containment import Opener, by_openat2, by_walk
 from sinkwell_local.errors import sink_error
 from sinkwell_local.store import Store
 
+CONTEXT = idle_context()
 OPENERS = pytest.mark.parametrize("opener", [by_openat2, by_walk])
 
 SEGMENTS = st.one_of(
@@ -63,7 +64,7 @@ def put(store: Store, blob: Blob, key: str, choice: IfPresent) -> SinkError | No
     except SinkError as error:
         return error
     except OSError as error:
-        return sink_error(error, store.label("putting", key))
+        return sink_error(error, store.context.label("putting", key))
     return None
 
 
@@ -72,8 +73,8 @@ def put(store: Store, blob: Blob, key: str, choice: IfPresent) -> SinkError | No
 def test_any_key_is_refused_or_stored_strictly_below_the_root(opener: Opener, tree: Path) -> None:
     blob = blob_of(b"payload", tree / "blob")
     root = (tree / "root").resolve()
-    Store.open(settings_for(root), "mirror")
-    store = Store(settings_for(root), "mirror", opener)
+    Store.open(settings_for(root), CONTEXT)
+    store = Store(settings_for(root), CONTEXT, opener)
     before = outside_of(tree)
     taken = 0
 
@@ -151,8 +152,8 @@ def race(store: Store, tree: Path, amount: int) -> list[SinkError | None]:
 def test_nothing_lands_outside_while_directories_are_swapped_for_links(
     opener: Opener, tree: Path, amount: int
 ) -> None:
-    Store.open(settings_for(tree / "root"), "mirror")
-    store = Store(settings_for(tree / "root"), "mirror", opener)
+    Store.open(settings_for(tree / "root"), CONTEXT)
+    store = Store(settings_for(tree / "root"), CONTEXT, opener)
     before = outside_of(tree)
 
     outcomes = race(store, tree, amount)
@@ -177,8 +178,8 @@ def test_the_same_attack_succeeds_where_links_are_followed(
     monkeypatch.setattr(
         containment, "enter", lambda parent, name: os.open(name, flags, dir_fd=parent)
     )
-    Store.open(settings_for(tree / "root"), "mirror")
-    store = Store(settings_for(tree / "root"), "mirror", by_walk)
+    Store.open(settings_for(tree / "root"), CONTEXT)
+    store = Store(settings_for(tree / "root"), CONTEXT, by_walk)
     before = outside_of(tree)
 
     race(store, tree, 1_000)

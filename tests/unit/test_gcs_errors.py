@@ -2,7 +2,6 @@ import inspect
 import json
 import ssl
 from collections.abc import Iterator
-from email.utils import formatdate
 from types import ModuleType
 
 import aiohttp
@@ -14,18 +13,11 @@ from google.auth import exceptions as auth
 
 from sinkwell.contract import RejectedError, SinkError, TransientError, UnusableError
 from sinkwell_gcs import errors, exceptions
-from sinkwell_gcs.errors import Answer, AnswerLostError, ForbiddenError, refused, retry_after
+from sinkwell_gcs.errors import Answer, AnswerLostError, ForbiddenError, refused
 from sinkwell_gcs.exceptions import from_google, from_transport
 
 LABEL = "sink 'archive': putting 'a/b.png'"
 KEY = ConnectionKey("host", 443, True, True, None, None, None)
-
-
-FAR = [
-    ("Mon, 01 Jan 99999 00:00:00 GMT", None),
-    ("Mon, 99 Jan 999999999999 00:00:00 GMT", None),
-]
-"""Dates that no clock shows."""
 
 
 def answer(status: int, reason: str = "", message: str = "said so", **headers: str) -> Answer:
@@ -116,31 +108,6 @@ def test_a_message_is_one_line_of_limited_length() -> None:
 
     assert text.isprintable()
     assert len(text) < 600
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("3", 3),
-        ("0", 0),
-        ("-1", 0),
-        ("1e9", 86400),
-        ("nan", None),
-        ("soon", None),
-        ("", None),
-        *FAR,
-    ],
-)
-def test_the_time_to_wait_is_read_as_seconds(value: str, seconds: float | None) -> None:
-    assert retry_after({"Retry-After": value}, now=0) == seconds
-
-
-def test_the_time_to_wait_is_read_as_a_date() -> None:
-    headers = {"Retry-After": formatdate(1_000_060, usegmt=True)}
-
-    assert retry_after(headers, now=1_000_000) == 60
-    assert retry_after(headers, now=2_000_000) == 0
-    assert retry_after({}, now=0) is None
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from sinkwell.contract import RejectedError, Secret
 from sinkwell.contract.settings import decode_custom
-from sinkwell_gcs.names import flaw, object_name, shown
+from sinkwell_gcs.names import flaw, object_name
 from sinkwell_gcs.settings import GcsSettings
 
 SECTION: dict[str, Any] = {"type": "gcs", "bucket": "captures"}
@@ -131,8 +131,3 @@ def test_names_that_it_takes_are_taken(name: str) -> None:
 def test_an_empty_key_is_refused_even_behind_a_prefix() -> None:
     with pytest.raises(RejectedError, match="is empty"):
         object_name("captures/", "", "sink 'x': putting ''")
-
-
-def test_a_key_is_shown_in_one_line_and_without_controls() -> None:
-    assert "\n" not in shown("a\nb")
-    assert len(shown("x" * 5000)) < 250

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from sinkwell.contract import RejectedError, SinkError, TransientError, UnusableError
-from sinkwell_local.errors import shown, sink_error
+from sinkwell_local.errors import sink_error
 
 UNUSABLE = [
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM),
@@ -44,10 +44,3 @@ def test_an_error_without_a_number_is_tried_again() -> None:
 
     assert type(error) is TransientError
     assert "odd (no errno)" in str(error)
-
-
-def test_a_hostile_key_is_shown_on_one_line_of_sane_length() -> None:
-    text = shown("a\r\nb\x1b[31m" + "x" * 1_000_000)
-
-    assert text.isprintable()
-    assert len(text) < 300

@@ -16,13 +16,14 @@ from sinkwell.contract import IfPresent
 WRITER = """
 import sys, threading
 from pathlib import Path
-from sinkwell.contract import Blob, IfPresent
+from sinkwell.contract import Blob, IfPresent, SinkContext
 from sinkwell_local.settings import LocalSettings
 from sinkwell_local.store import Store
 
 root, spool, seed, size = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 blobs = [Blob(path, size, path.name, "image/png") for path in spool.iterdir()]
-store = Store.open(LocalSettings(type="local", root=str(root)), "mirror")
+context = SinkContext("mirror", run_blocking=None, directory=None)
+store = Store.open(LocalSettings(type="local", root=str(root)), context)
 
 def work(thread):
     choice = list(IfPresent)[thread % 3]

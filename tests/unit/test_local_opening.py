@@ -41,10 +41,12 @@ KEEP, REPLACE, REFUSE = IfPresent.KEEP_IF_SAME, IfPresent.REPLACE, IfPresent.REF
 
 OPEN = """
 import sys
+from sinkwell.contract import SinkContext
 from sinkwell_local.settings import LocalSettings
 from sinkwell_local.store import Store
 
-Store.open(LocalSettings(type="local", root=sys.argv[1]), "other")
+context = SinkContext("other", run_blocking=None, directory=None)
+Store.open(LocalSettings(type="local", root=sys.argv[1]), context)
 """
 
 

@@ -1,7 +1,6 @@
 import inspect
 import ssl
 from collections.abc import Iterator
-from email.utils import formatdate
 from types import ModuleType
 
 import aiohttp
@@ -13,7 +12,7 @@ from botocore.parsers import ResponseParserError
 
 from sinkwell.contract import RejectedError, SinkError, TransientError, UnusableError
 from sinkwell_s3.answers import Answer
-from sinkwell_s3.errors import from_boto, from_transport, refused, retry_after
+from sinkwell_s3.errors import from_boto, from_transport, refused
 from sinkwell_s3.meanings import CODES, EXCEPTIONS, AnswerLostError, ForbiddenError
 
 LABEL = "sink 'archive': putting 'a/b.png'"
@@ -135,19 +134,7 @@ def test_a_wrong_region_is_told_with_the_right_one() -> None:
     assert str(refused(Answer(301, hostile), LABEL)).isprintable()
 
 
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [("3", 3), ("0", 0), ("-1", 0), ("1e9", 86400), ("nan", None), ("soon", None), ("", None)],
-)
-def test_the_time_to_wait_is_read_as_seconds(value: str, seconds: float | None) -> None:
-    assert retry_after({"Retry-After": value}, now=0) == seconds
-
-
-def test_the_time_to_wait_is_read_as_a_date() -> None:
-    headers = {"Retry-After": formatdate(1_000_060, usegmt=True)}
-
-    assert retry_after(headers, now=1_000_000) == 60
-    assert retry_after(headers, now=2_000_000) == 0
+def test_the_time_to_wait_that_a_store_names_is_kept() -> None:
     error = refused(answer(503, "SlowDown", **{"Retry-After": "7"}), LABEL)
     assert isinstance(error, TransientError)
     assert error.retry_after == 7

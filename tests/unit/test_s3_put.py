@@ -1,6 +1,8 @@
 import hashlib
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -8,6 +10,7 @@ from s3_support import MIB, Place
 
 from sinkwell.contract import IfPresent, RejectedError, TransientError, UnusableError
 from sinkwell.testing.s3 import S3Behaviour, S3Object, S3Stub
+from sinkwell_s3.payload import load_cached
 
 KEEP, REPLACE, REFUSE = IfPresent.KEEP_IF_SAME, IfPresent.REPLACE, IfPresent.REFUSE
 SMALL, STREAMED, PARTS = 200_000, 3 * MIB, 11 * MIB
@@ -203,3 +206,23 @@ async def test_metadata_has_room_for_any_name_and_any_labels(place: Place) -> No
     assert sum(len(name) + len(value) for name, value in metadata.items()) <= 2000
     assert set(unquote(metadata["name"])) == {"é"}
     assert metadata["sha256"] == blob.sha256
+
+
+async def test_a_file_that_the_kernel_does_not_have_in_memory_is_read_from_the_disk(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blob = place.blob(SMALL)
+    assert load_cached(blob) == blob.path.read_bytes()[:SMALL]
+    read = os.preadv
+
+    def uncached(fd: int, buffers: Sequence[Any], offset: int, flags: int = 0) -> int:
+        if flags & os.RWF_NOWAIT:
+            raise BlockingIOError
+        return read(fd, buffers, offset, flags)
+
+    monkeypatch.setattr(os, "preadv", uncached)
+    async with place.opened() as sink:
+        await sink.put(blob, "a.png", if_present=KEEP)
+
+    assert load_cached(blob) is None
+    assert place.objects()["a.png"].content == blob.path.read_bytes()[:SMALL]

@@ -22,23 +22,27 @@ async def within(seconds: float, call: Awaitable[T]) -> T:
     """
     # A task of its own: a TaskGroup that failed leaves its task marked as cancelled (Python 3.11).
     work = asyncio.ensure_future(call)
-    interruption: asyncio.CancelledError | None = None
+    caller = asyncio.current_task()
+    interruptions = caller.cancelling() if caller else 0
+    late = False
+
+    def too_late() -> None:
+        nonlocal late
+        late = work.cancel()
+
+    timer = asyncio.get_running_loop().call_later(seconds, too_late)
     try:
-        await asyncio.wait([work], timeout=seconds)
-    except asyncio.CancelledError as error:
-        interruption = error
-    late = not work.done()
-    if late:
-        work.cancel()
-        await asyncio.wait([work])
-    failure = None if work.cancelled() else work.exception()
-    if failure is None and not work.cancelled():
-        return work.result()
-    if interruption is not None:
-        raise interruption from failure
-    if late:
-        raise TransientError(f"no answer within {seconds:g} s") from failure
-    raise failure or StrayCancelledError
+        return await work
+    except BaseException as failure:
+        if caller and caller.cancelling() > interruptions:
+            raise asyncio.CancelledError from failure
+        if late:
+            raise TransientError(f"no answer within {seconds:g} s") from failure
+        if isinstance(failure, asyncio.CancelledError):
+            raise StrayCancelledError from failure
+        raise
+    finally:
+        timer.cancel()
 
 
 async def to_its_end(call: Awaitable[T]) -> T:

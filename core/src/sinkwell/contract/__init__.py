@@ -5,6 +5,7 @@ implements one or more of the hooks in :mod:`sinkwell.contract.hooks`. Hooks *re
 the types open sources, sinks and notifiers, one for each section of the settings.
 """
 
+from sinkwell.contract.background import Background
 from sinkwell.contract.blob import Blob
 from sinkwell.contract.errors import (
     AuthenticationError,
@@ -17,7 +18,7 @@ from sinkwell.contract.errors import (
     UnusableError,
 )
 from sinkwell.contract.events import Event, Fact
-from sinkwell.contract.headers import content_disposition, metadata_text
+from sinkwell.contract.headers import content_disposition, metadata_text, retry_after
 from sinkwell.contract.hooks import hookimpl
 from sinkwell.contract.notifier import (
     BatchingNotifier,
@@ -70,6 +71,7 @@ from sinkwell.contract.sync import SharedSync
 
 __all__ = [
     "AuthenticationError",
+    "Background",
     "BatchingNotifier",
     "Blob",
     "BodyFile",
@@ -123,4 +125,5 @@ __all__ = [
     "decode_json",
     "hookimpl",
     "metadata_text",
+    "retry_after",
 ]

@@ -1,6 +1,9 @@
-"""Texts of a sender's that go into headers: safe to send, and to be read back."""
+"""Headers: a sender's texts that go into them, safely, and what a server asks for by one."""
 
 import re
+from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Literal
 from urllib.parse import quote
 
@@ -15,6 +18,7 @@ _LONGEST_NAME = 240
 in the fallback."""
 _LONGEST_EXTENSION = 16
 _STAND_IN = "file"
+_LONGEST_WAIT = 24 * 3600.0
 
 # Controls, lone surrogates, ends of lines, what reverses the direction of writing (so that
 # "gpj.exe" reads as "exe.jpg"), and what separates directories.
@@ -60,6 +64,33 @@ def metadata_text(value: str, *, limit: int = LONGEST_METADATA) -> str:
             break
         encoded.append(text)
     return "".join(encoded)
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Return how long a server asks to wait, in seconds, a day at most; None where it does not.
+
+    RFC 9110, 10.2.3: seconds or a date, which is told by the server's own clock where it names its
+    time, else by ``now``, in seconds since 1970. ``headers`` are looked up as ``Retry-After`` and
+    ``Date``.
+    """
+    asked = headers.get("Retry-After", "").strip()
+    if asked.isascii() and asked.isdigit():
+        wait = float(asked)
+    else:
+        until = _moment(asked)
+        if until is None:
+            return None
+        since = _moment(headers.get("Date", ""))
+        wait = until - (now if since is None else since)
+    return min(max(0.0, wait), _LONGEST_WAIT)
+
+
+def _moment(date: str) -> float | None:
+    try:
+        moment = parsedate_to_datetime(date)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _shortened(name: str) -> str:

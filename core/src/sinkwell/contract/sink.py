@@ -26,6 +26,10 @@ class Capability(Enum):
     """It is a :class:`PresigningSink`."""
 
 
+_LONGEST_SHOWN = 200
+"""Characters of a key in a message."""
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """A sink's word that a file is stored, complete and durable."""
@@ -145,6 +149,10 @@ class SinkContext:
     after a crash. Private, durable, kept between starts, made by the core; ``sinkwell check`` may
     open the same sink in another process meanwhile."""
 
+    def label(self, doing: str, key: str) -> str:
+        """Begin a message: which sink did what with which key, on one line of sane length."""
+        return f"sink {self.name!r}: {doing} {_shown(key)}"
+
 
 @dataclass(frozen=True, slots=True)
 class KeyLimits:
@@ -180,3 +188,9 @@ class SinkType(Generic[SettingsT]):
 
 
 AnySinkType = SinkType[Any]
+
+
+def _shown(key: str) -> str:
+    if len(key) <= _LONGEST_SHOWN:
+        return repr(key)
+    return f"{key[:_LONGEST_SHOWN]!r}… ({len(key)} characters)"

@@ -8,10 +8,10 @@ for each connection, and none is kept.
 import asyncio
 import errno
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -20,7 +20,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from multipart import parse_options_header
 from yarl import URL
 
-from sinkwell.contract import RejectedError, TransientError
+from sinkwell.contract import RejectedError, TransientError, retry_after
 from sinkwell.intake.body import paced
 from sinkwell.intake.guard import FetchRules, headers_for, parse_url, redirected
 from sinkwell.intake.limits import IntakeLimits
@@ -253,17 +253,4 @@ def _bad_status(response: aiohttp.ClientResponse) -> RejectedError | TransientEr
     text = f"{host} answered {status}"
     if status in _FINAL:
         return RejectedError(text)
-    return TransientError(text, retry_after=_retry_after(response))
-
-
-def _retry_after(response: aiohttp.ClientResponse) -> float | None:
-    """Read Retry-After, in seconds or as a date, which is told by the server's own clock."""
-    given = response.headers.get("Retry-After", "").strip()
-    if given.isascii() and given.isdigit():
-        return float(given[:9])
-    try:
-        until = parsedate_to_datetime(given)
-        since = parsedate_to_datetime(response.headers.get("Date", ""))
-        return max(0.0, (until - since).total_seconds())
-    except (ValueError, TypeError):
-        return None
+    return TransientError(text, retry_after=retry_after(response.headers, time.time()))

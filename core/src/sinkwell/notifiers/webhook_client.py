@@ -1,12 +1,10 @@
 """Posting events to a URL."""
 
 import asyncio
-import datetime as dt
 import hashlib
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from importlib import metadata
 from urllib.parse import urlsplit
@@ -22,6 +20,7 @@ from sinkwell.contract import (
     SinkError,
     TransientError,
     UnusableError,
+    retry_after,
 )
 from sinkwell.guard import ForbiddenAddressError
 from sinkwell.notifiers.formats import Payload
@@ -103,7 +102,7 @@ class WebhookNotifier(Notifier):
                 return UnusableError(f"{what}; does the other side know this secret?")
             case status if status in range(300, 400):
                 what += "; redirects are not followed: write the final address into url"
-        return TransientError(what, retry_after=_seconds(answer.headers.get("Retry-After")))
+        return TransientError(what, retry_after=retry_after(answer.headers, time.time()))
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:
@@ -115,17 +114,3 @@ async def _read(answer: aiohttp.ClientResponse) -> bytes:
             answer.close()
             break
     return body[:_LONGEST_ANSWER]
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """Return what ``Retry-After`` asks for; None where it makes no sense (RFC 9110, 10.2.3)."""
-    if retry_after is None:
-        return None
-    if retry_after.isascii() and retry_after.isdigit():
-        return float(retry_after)
-    try:
-        until = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    until = until if until.tzinfo else until.replace(tzinfo=dt.UTC)
-    return max(0.0, (until - dt.datetime.now(dt.UTC)).total_seconds())

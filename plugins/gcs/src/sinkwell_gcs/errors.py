@@ -13,14 +13,19 @@ there, cut, timed out
 =======================================  ==================  ====================================
 """
 
-import email.utils
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import msgspec
 
-from sinkwell.contract import RejectedError, SinkError, TransientError, UnusableError
+from sinkwell.contract import (
+    RejectedError,
+    SinkError,
+    TransientError,
+    UnusableError,
+    retry_after,
+)
 
 
 class AnswerLostError(TransientError):
@@ -103,7 +108,6 @@ _HINTS: tuple[tuple[tuple[str, ...], Meaning], ...] = (
 """Words in the message of a 400 with no telling reason."""
 
 _LONGEST_MESSAGE = 300
-_LONGEST_WAIT = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,21 +162,6 @@ def refused(answer: Answer, label: str) -> SinkError:
     if issubclass(kind, TransientError):
         return kind(text, retry_after=retry_after(answer.headers, time.time()))
     return kind(text)
-
-
-def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return how long the server asks to wait, in seconds; ``now`` is in seconds since 1970."""
-    value = headers.get("Retry-After")
-    if value is None:
-        return None
-    try:
-        wait = float(value)
-    except ValueError:
-        try:
-            wait = email.utils.parsedate_to_datetime(value).timestamp() - now
-        except (ValueError, OverflowError):
-            return None
-    return min(max(0.0, wait), _LONGEST_WAIT) if wait == wait else None  # noqa: PLR0124 - NaN
 
 
 def meaning_of(status: int, reason: str, message: str) -> Meaning:

@@ -1,4 +1,4 @@
-"""The names of objects: which Cloud Storage takes, and how they are shown."""
+"""The names of objects: which Cloud Storage takes."""
 
 from sinkwell.contract import RejectedError
 
@@ -6,7 +6,6 @@ LONGEST_NAME = 1024
 """Bytes of an object's name in UTF-8."""
 
 _CHALLENGES = ".well-known/acme-challenge/"
-_LONGEST_SHOWN = 200
 
 
 def flaw(name: str) -> str | None:
@@ -33,10 +32,3 @@ def object_name(prefix: str, key: str, label: str) -> str:
     if reason := flaw(prefix + key) or (None if key else "is empty"):
         raise RejectedError(f"{label} failed: the key {reason}. Change the key template.")
     return prefix + key
-
-
-def shown(key: str) -> str:
-    """Return a key as a message shows it: control characters escaped, no longer than a line."""
-    if len(key) <= _LONGEST_SHOWN:
-        return repr(key)
-    return f"{key[:_LONGEST_SHOWN]!r}… ({len(key)} characters)"

@@ -14,6 +14,7 @@ import aiohttp
 import msgspec
 
 from sinkwell.contract import (
+    Background,
     Blob,
     IfPresent,
     Receipt,
@@ -24,11 +25,10 @@ from sinkwell.contract import (
     TransientError,
 )
 from sinkwell_gcs.api import OK, PRECONDITION_FAILED, Api
-from sinkwell_gcs.background import Background
 from sinkwell_gcs.errors import Answer, AnswerLostError, ForbiddenError, refused
 from sinkwell_gcs.exceptions import from_transport
 from sinkwell_gcs.identity import Identity
-from sinkwell_gcs.names import object_name, shown
+from sinkwell_gcs.names import object_name
 from sinkwell_gcs.payload import WRITE, Digests, digest, load
 from sinkwell_gcs.resource import FIELDS, Found
 from sinkwell_gcs.settings import GcsSettings
@@ -48,13 +48,9 @@ class Store:
         self.api = Api(settings, identity)
         self._context = context
 
-    def label(self, doing: str, key: str) -> str:
-        """Begin a message: which sink did what with which key."""
-        return f"sink {self._context.name!r}: {doing} {shown(key)}"
-
     def place(self, doing: str, key: str) -> tuple[str, str]:
         """Return an object's name and the beginning of messages about it."""
-        label = self.label(doing, key)
+        label = self._context.label(doing, key)
         return object_name(self.settings.prefix, key, label), label
 
     async def put(self, blob: Blob, key: str, if_present: IfPresent) -> Receipt:

@@ -10,10 +10,9 @@ from collections.abc import AsyncIterator
 
 from yarl import URL
 
-from sinkwell.contract import Blob, TransientError
+from sinkwell.contract import Background, Blob, TransientError
 from sinkwell.contract.sink import RunBlocking
 from sinkwell_gcs.api import OK, RESUME, Api, Body
-from sinkwell_gcs.background import Background
 from sinkwell_gcs.errors import Answer
 from sinkwell_gcs.payload import WRITE, Digests, Reading, agreed
 from sinkwell_gcs.resource import FIELDS, media_type, resource

@@ -25,7 +25,7 @@ def check(store: Store) -> list[Finding]:
     except SinkError as error:
         findings.append(Finding("failed", str(error)))
     except OSError as error:
-        findings.append(Finding("failed", explain(error, f"sink {store.name!r}: checking")))
+        findings.append(Finding("failed", explain(error, f"sink {store.context.name!r}: checking")))
     return findings
 
 

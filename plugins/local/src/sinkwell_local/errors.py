@@ -80,11 +80,5 @@ def explain(error: OSError, label: str) -> str:
     return f"{label} failed: {reason} ({code}). {advice}."
 
 
-def shown(key: str) -> str:
-    """Return a key as a message shows it: control characters escaped, no longer than a line."""
-    longest = 200
-    return repr(key) if len(key) <= longest else f"{key[:longest]!r}… ({len(key)} characters)"
-
-
 def _meaning(error: OSError) -> tuple[type[SinkError], str]:
     return _MEANINGS.get(error.errno or 0, (TransientError, _AGAIN))

@@ -31,7 +31,7 @@ async def open_local(settings: LocalSettings, context: SinkContext) -> Sink:
     Raises ``UnusableError`` when that cannot be done now.
     """
     try:
-        store = await context.run_blocking(Store.open, settings, context.name)
+        store = await context.run_blocking(Store.open, settings, context)
     except OSError as error:
         label = f"sink {context.name!r}: opening its root {settings.root!r}"
         raise UnusableError(explain(error, label)) from error
@@ -83,7 +83,7 @@ class LocalSink(Sink):
         try:
             return await self._run_blocking(function, *args, **kwargs)
         except OSError as error:
-            raise sink_error(error, self._store.label(doing, key)) from error
+            raise sink_error(error, self._store.context.label(doing, key)) from error
 
 
 class _Reading:

@@ -24,13 +24,13 @@ from sinkwell.contract import (
     Receipt,
     RejectedError,
     SharedSync,
+    SinkContext,
     Stat,
     TransientError,
     UnusableError,
 )
 from sinkwell_local import containment, staging
 from sinkwell_local.containment import STAGING, Directories, Opener, held
-from sinkwell_local.errors import shown
 from sinkwell_local.settings import LocalSettings
 
 P = ParamSpec("P")
@@ -61,8 +61,8 @@ class _Place:
 class Store:
     """The files below one root. Raises ``SinkError`` and, where the disk refuses, ``OSError``."""
 
-    def __init__(self, settings: LocalSettings, name: str, opener: Opener) -> None:
-        self.name = name
+    def __init__(self, settings: LocalSettings, context: SinkContext, opener: Opener) -> None:
+        self.context = context
         self.root = Path(settings.root).absolute()
         self.opener = opener
         self.published_by = "nothing yet"
@@ -73,7 +73,7 @@ class Store:
         self._uri = f"file://{quote(os.fsencode(self.root))}"
 
     @classmethod
-    def open(cls, settings: LocalSettings, name: str) -> Self:
+    def open(cls, settings: LocalSettings, context: SinkContext) -> Self:
         """Make the root and ``.sinkwell`` if need be; sweep what killed processes left."""
         root = Path(settings.root).absolute()
         _, directory_mode = settings.modes()
@@ -86,7 +86,7 @@ class Store:
             containment.make(fd, STAGING, 0o700)
             with held(containment.enter(fd, STAGING)) as aside:
                 staging.sweep(aside)
-            return cls(settings, name, containment.best_opener(fd))
+            return cls(settings, context, containment.best_opener(fd))
 
     @contextmanager
     def opened(self) -> Iterator[Opened]:
@@ -97,13 +97,9 @@ class Store:
         ):
             yield Opened(root, aside)
 
-    def label(self, doing: str, key: str) -> str:
-        """Begin a message: which sink did what with which key."""
-        return f"sink {self.name!r}: {doing} {shown(key)}"
-
     def put(self, blob: Blob, key: str, if_present: IfPresent) -> Receipt:
         """Store the blob, or find it stored already; return once that is durable."""
-        label = self.label("putting", key)
+        label = self.context.label("putting", key)
         place = _place(key, label)
         with self.opened() as opened:
             sha256 = self._kept(opened, place, blob, if_present, label)
@@ -119,14 +115,14 @@ class Store:
 
     def stat(self, key: str) -> Stat | None:
         """Return the size of a stored file. The digest would have to be computed."""
-        place = _place(key, self.label("looking at", key))
+        place = _place(key, self.context.label("looking at", key))
         with self.opened() as opened:
             found = self._found(opened, place)
         return Stat(found.st_size) if found and stat.S_ISREG(found.st_mode) else None
 
     def read(self, key: str) -> int:
         """Open a stored file; the caller closes it. Raises ``RejectedError`` when none is there."""
-        label = self.label("reading", key)
+        label = self.context.label("reading", key)
         place = _place(key, label)
         with self.opened() as opened:
             found = self._found(opened, place)
@@ -137,7 +133,7 @@ class Store:
 
     def delete(self, key: str) -> None:
         """Remove a stored file, durably. The directories that held it stay."""
-        place = _place(key, self.label("deleting", key))
+        place = _place(key, self.context.label("deleting", key))
         with self.opened() as opened:
             if self._found(opened, place) is None:
                 return
@@ -153,9 +149,9 @@ class Store:
             if error.errno not in _GONE:
                 raise
             raise UnusableError(
-                f"sink {self.name!r}: its root {self.root} is not there, or is not the directory "
-                f"that was opened (it holds no {STAGING.decode()!r}). Mount its disk or bring it "
-                f"back; to go on with what is there now, start Sinkwell again."
+                f"sink {self.context.name!r}: its root {self.root} is not there, or is not the "
+                f"directory that was opened (it holds no {STAGING.decode()!r}). Mount its disk or "
+                f"bring it back; to go on with what is there now, start Sinkwell again."
             ) from error
 
     def _found(self, opened: Opened, place: _Place) -> os.stat_result | None:

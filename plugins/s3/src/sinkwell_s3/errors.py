@@ -1,17 +1,15 @@
 """Turning answers and failures into the errors of the contract, with the advice that helps."""
 
 import asyncio
-import email.utils
 import ssl
 import time
-from collections.abc import Mapping
 
 import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from multidict import CIMultiDict
 
-from sinkwell.contract import SinkError, TransientError
+from sinkwell.contract import SinkError, TransientError, retry_after
 from sinkwell_s3.answers import Answer
 from sinkwell_s3.meanings import (
     AGAIN,
@@ -28,7 +26,6 @@ from sinkwell_s3.meanings import (
     Meaning,
 )
 
-_LONGEST_WAIT = 24 * 3600.0
 _LONGEST_REGION = 40
 
 
@@ -40,21 +37,6 @@ def refused(answer: Answer, label: str) -> SinkError:
     if issubclass(kind, TransientError):
         return kind(text, retry_after=retry_after(answer.headers, time.time()))
     return kind(text)
-
-
-def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return how long the server asks to wait, in seconds; ``now`` is in seconds since 1970."""
-    value = headers.get("Retry-After")
-    if value is None:
-        return None
-    try:
-        wait = float(value)
-    except ValueError:
-        moment = email.utils.parsedate_tz(value)
-        if moment is None:
-            return None
-        wait = email.utils.mktime_tz(moment) - now
-    return min(max(0.0, wait), _LONGEST_WAIT) if wait == wait else None  # noqa: PLR0124 - NaN
 
 
 def _meaning(answer: Answer) -> Meaning:

@@ -24,9 +24,8 @@ from botocore.credentials import (
 )
 from botocore.exceptions import NoCredentialsError
 
-from sinkwell.contract import SinkError, UnusableError
+from sinkwell.contract import Background, SinkError, UnusableError
 from sinkwell.contract.sink import RunBlocking
-from sinkwell_s3.background import Background
 from sinkwell_s3.errors import BOTO_ERRORS, from_boto
 from sinkwell_s3.presets import CreateOnly
 from sinkwell_s3.settings import S3Settings

@@ -1,4 +1,4 @@
-"""The names of objects: which stores take, and how they are shown."""
+"""The names of objects: which stores take."""
 
 import re
 import unicodedata
@@ -10,7 +10,6 @@ LONGEST_KEY = 1023
 """Bytes of an object's name in UTF-8 that every store takes."""
 
 _CONTROL = re.compile("[\0-\x1f\x7f]")
-_LONGEST_SHOWN = 200
 
 
 def flaw(name: str, preset: Preset) -> str | None:
@@ -47,10 +46,3 @@ def object_name(prefix: str, key: str, preset: Preset, label: str) -> str:
     if reason := flaw(key, preset) or flaw(prefix + key, preset):
         raise RejectedError(f"{label} failed: the key {reason}. Change the key template.")
     return prefix + key
-
-
-def shown(key: str) -> str:
-    """Return a key as a message shows it: control characters escaped, no longer than a line."""
-    if len(key) <= _LONGEST_SHOWN:
-        return repr(key)
-    return f"{key[:_LONGEST_SHOWN]!r}… ({len(key)} characters)"

@@ -12,10 +12,9 @@ import time
 import zlib
 from dataclasses import dataclass
 
-from sinkwell.contract import Blob, RejectedError, SinkError
+from sinkwell.contract import Background, Blob, RejectedError, SinkError
 from sinkwell.contract.sink import RunBlocking
 from sinkwell_s3.answers import Answer
-from sinkwell_s3.background import Background
 from sinkwell_s3.errors import refused
 from sinkwell_s3.journal import Entry, Held, Journal
 from sinkwell_s3.meanings import AnswerLostError

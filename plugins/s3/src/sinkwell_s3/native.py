@@ -12,16 +12,16 @@ from importlib.metadata import version
 from xml.sax.saxutils import escape
 
 import aiohttp
-from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
-from sinkwell.contract import Blob, SinkError, TransientError
+from sinkwell.contract import Blob, TransientError
 from sinkwell.contract.sink import RunBlocking
 from sinkwell_s3.answers import Answer
+from sinkwell_s3.body import Once, slices
 from sinkwell_s3.errors import from_transport, refused
 from sinkwell_s3.identity import Identity
 from sinkwell_s3.meanings import CODES, EXPIRED, LOGIN
-from sinkwell_s3.payload import PIECE, WRITE, load, pieces
+from sinkwell_s3.payload import PIECE, WRITE, load, load_cached, pieces
 from sinkwell_s3.presets import IF_NONE_MATCH
 from sinkwell_s3.resource import Params
 from sinkwell_s3.settings import S3Settings
@@ -143,11 +143,13 @@ class Native:
     ) -> Answer:
         """Send a blob: in one piece, or streamed from its file."""
         if blob.size <= PIECE:
-            payload = await self._run_blocking(load, blob, label, verify=self._verify)
-            source = _slices(payload)
+            payload = None if self._verify else load_cached(blob)
+            if payload is None:
+                payload = await self._run_blocking(load, blob, label, verify=self._verify)
+            source = slices(payload)
         else:
             source = pieces(blob, label, self._run_blocking, verify=self._verify)
-        once = _Once(source, blob.size)
+        once = Once(source, blob.size)
         try:
             return await self._call(
                 method, name, label, params, query=query, data=once, payload=blob.sha256
@@ -166,11 +168,11 @@ class Native:
         *,
         query: Mapping[str, str] | None = None,
         body: bytes = b"",
-        data: "_Once | None" = None,
+        data: Once | None = None,
         payload: str = NO_PAYLOAD,
     ) -> Answer:
         if body:
-            data, payload = _Once(_slices(body), len(body)), sha256_of(body)
+            data, payload = Once(slices(body), len(body)), sha256_of(body)
         request = self._open(method, name, label, params, query=query, data=data, payload=payload)
         async with request as response:
             answer = Answer(response.status, response.headers, await _read(response, label))
@@ -187,7 +189,7 @@ class Native:
         params: Params,
         *,
         query: Mapping[str, str] | None = None,
-        data: "_Once | None" = None,
+        data: Once | None = None,
         payload: str = NO_PAYLOAD,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         keys = await self._identity.keys(label)
@@ -254,43 +256,6 @@ class _Download:
                 yield piece
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise from_transport(error, self._label) from error
-
-
-class _Once(aiohttp.Payload):
-    """A body that can be sent once.
-
-    aiohttp repeats a PUT by itself when the connection is lost: the answer to the second one would
-    be that something is there already, and hide that the first one may have succeeded.
-    """
-
-    def __init__(self, source: AsyncIterator[bytes | memoryview], size: int) -> None:
-        super().__init__(source, content_type="application/octet-stream")
-        self._size = size
-        self._source: AsyncIterator[bytes | memoryview] | None = source
-        self.failure: SinkError | None = None
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        raise NotImplementedError("a body of bytes that are still to be read")
-
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        source, self._source = self._source, None
-        if source is None:
-            raise ConnectionResetError("the connection was lost")
-        try:
-            async for piece in source:
-                await writer.write(piece)
-        except SinkError as error:
-            self.failure = error
-            raise
-
-
-async def _slices(payload: bytes) -> AsyncIterator[bytes | memoryview]:
-    if len(payload) <= WRITE:
-        yield payload
-        return
-    view = memoryview(payload)
-    for start in range(0, len(view), WRITE):
-        yield view[start : start + WRITE]
 
 
 async def _read(response: aiohttp.ClientResponse, label: str) -> bytes:

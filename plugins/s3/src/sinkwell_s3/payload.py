@@ -8,6 +8,7 @@ agrees: no file that was damaged here ever appears.
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import AsyncIterator
 from typing import BinaryIO
 
@@ -24,6 +25,23 @@ WRITE = 256 * 1024
 def window(blob: Blob, start: int, size: int, sha256: str = "") -> Blob:
     """Return a run of a blob's bytes as a blob of its own."""
     return dataclasses.replace(blob, offset=blob.offset + start, size=size, sha256=sha256)
+
+
+def load_cached(blob: Blob) -> bytes | bytearray | None:
+    """Return a small file that the kernel has in memory, None when it would have to be read.
+
+    It never waits for a disk, so it needs no thread: most of what reading such a file costs.
+    """
+    try:
+        fd = os.open(blob.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            payload = bytearray(blob.size)
+            count = os.preadv(fd, [payload], blob.offset, os.RWF_NOWAIT)
+        finally:
+            os.close(fd)
+    except OSError:
+        return None  # whoever reads it with patience tells what is wrong
+    return payload if count == blob.size else None
 
 
 def load(blob: Blob, label: str, *, verify: bool) -> bytes:

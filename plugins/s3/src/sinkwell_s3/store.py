@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 from sinkwell.contract import (
+    Background,
     Blob,
     IfPresent,
     Receipt,
@@ -13,12 +14,11 @@ from sinkwell.contract import (
     Stat,
 )
 from sinkwell_s3.answers import Answer
-from sinkwell_s3.background import Background
 from sinkwell_s3.boto import Boto3
 from sinkwell_s3.errors import BOTO_ERRORS, from_boto, refused
 from sinkwell_s3.identity import Identity
 from sinkwell_s3.journal import Journal
-from sinkwell_s3.keys import object_name, shown
+from sinkwell_s3.keys import object_name
 from sinkwell_s3.meanings import AnswerLostError
 from sinkwell_s3.multipart import Uploads
 from sinkwell_s3.native import Native
@@ -54,16 +54,12 @@ class Store:
             context.run_blocking,
             self.background,
         )
-        self._name = context.name
+        self._context = context
         self._common = common(settings)
-
-    def label(self, doing: str, key: str) -> str:
-        """Begin a message: which sink did what with which key."""
-        return f"sink {self._name!r}: {doing} {shown(key)}"
 
     def place(self, doing: str, key: str) -> tuple[str, str]:
         """Return an object's name and the beginning of messages about it."""
-        label = self.label(doing, key)
+        label = self._context.label(doing, key)
         return object_name(self.settings.prefix, key, self.preset, label), label
 
     async def put(self, blob: Blob, key: str, if_present: IfPresent) -> Receipt:

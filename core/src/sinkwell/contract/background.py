@@ -5,11 +5,13 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
-from sinkwell.contract import SinkError
+from sinkwell.contract.errors import SinkError
 
 _log = logging.getLogger(__name__)
 _WITHIN = 5.0
-"""Seconds that tidying up may take."""
+"""Seconds that tidying up may take while the sink is open."""
+_AT_THE_END = 1.5
+"""Seconds that it may take when the sink is closed: closing as a whole is given 2."""
 
 
 class Background:
@@ -29,9 +31,12 @@ class Background:
         return task
 
     async def ended(self) -> None:
-        """Wait for all that was begun."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        """Wait for all that was begun, a moment at most; what takes longer is given up."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=_AT_THE_END)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
 
 async def _done(work: Coroutine[Any, Any, object]) -> None:
