@@ -9,6 +9,7 @@ from workers import CONTENT, House, ScriptedSink, be_quick, eventually, hang, ma
 
 from sinkwell.contract import Sink, UnusableError
 from sinkwell.contract.events import SinkPaused, SinkResumed
+from sinkwell.delivery.model import Claims
 
 
 @pytest.fixture
@@ -53,6 +54,31 @@ async def test_a_paused_sink_resumes_by_itself_and_no_delivery_loses_an_attempt(
     assert await house.ended() == {"stored": 10}
     assert {delivery.attempts for delivery in await house.deliveries()} == {1}
     assert len(broken.puts) == while_paused + 10
+
+
+async def test_what_was_claimed_before_a_pause_is_handed_back_untried(
+    house: House, broken: ScriptedSink
+) -> None:
+    worker = house.employ(broken)
+    claim = house.ledger.claim
+
+    async def claim_while_it_pauses(sink: str, *, limit: int, lease_for: float) -> Claims:
+        claims = await claim(sink, limit=limit, lease_for=lease_for)
+        if claims.leases:  # another delivery fails just now
+            worker.health.pause("there is no such bucket")
+            worker.wake()
+        return claims
+
+    house.ledger.claim = claim_while_it_pauses  # type: ignore[method-assign]  # at just this moment
+    await house.accept()
+    await probed(broken, 2)
+    house.ledger.claim = claim  # type: ignore[method-assign]  # as it was
+
+    assert broken.puts == []
+    assert await house.attempts() == []
+    assert await house.count("pending") == 1
+    mend(broken)
+    assert await house.ended() == {"stored": 1}
 
 
 async def test_a_pause_and_its_end_are_each_announced_once(

@@ -7,7 +7,7 @@ import structlog
 
 from sinkwell.calls import within
 from sinkwell.clock import Clock
-from sinkwell.contract import Finding, Sink, SinkError, UnusableError
+from sinkwell.contract import Finding, Sink, SinkError
 from sinkwell.contract.events import SinkPaused, SinkResumed
 from sinkwell.delivery.model import Queue
 
@@ -54,12 +54,6 @@ class SinkHealth:
     def sink(self) -> Sink | None:
         """The open sink, None while it does not work."""
         return self._open_sink if self.trouble is None else None
-
-    def usable_sink(self) -> Sink:
-        """Return the open sink. Raises ``UnusableError`` while it does not work."""
-        if self.sink is None:
-            raise UnusableError(self.trouble or "the sink is not open yet")
-        return self.sink
 
     async def until_it_works(self) -> None:
         """Return once the sink works: now, or after the probe that says so."""

@@ -166,8 +166,13 @@ class SinkWorker:
             return
 
     async def _work(self, lease: Lease) -> None:
+        sink = self.health.sink
+        if sink is None:  # paused since the slot was held: nothing is tried
+            self._release_slot()
+            await self._queue.hand_back(lease)
+            return
         try:
-            settlement = await self._attempt(lease)
+            settlement = await self._attempt(sink, lease)
         except asyncio.CancelledError:
             await self._queue.hand_back(lease)
             raise
@@ -183,11 +188,11 @@ class SinkWorker:
                 self.health.worked()
         await self._settle(settlement)
 
-    async def _attempt(self, lease: Lease) -> Settlement | None:
+    async def _attempt(self, sink: Sink, lease: Lease) -> Settlement | None:
         """Put the file; None when the spool had lost it, which settles all its deliveries."""
         started_at = self._clock.now()
         try:
-            receipt = await self._put(lease)
+            receipt = await self._put(sink, lease)
         except Exception as error:  # noqa: BLE001 - whatever a plugin raises is settled
             if await self._lost(lease, error):
                 return None
@@ -201,13 +206,12 @@ class SinkWorker:
             )
         return decide.stored(lease, receipt, started_at=started_at, now=self._clock.now())
 
-    async def _put(self, lease: Lease) -> Receipt:
+    async def _put(self, sink: Sink, lease: Lease) -> Receipt:
         decide.refuse_endless_interruption(
             interrupted=lease.interrupted, attempts=lease.attempts, schedule=self._policy
         )
-        putting = self.health.usable_sink().put(
-            self._store.blob(lease.file), lease.key, if_present=self._if_present(lease)
-        )
+        blob = self._store.blob(lease.file)
+        putting = sink.put(blob, lease.key, if_present=self._if_present(lease))
         receipt = await within(self.plan.timeout, putting)
         decide.verify_receipt(lease, receipt)
         return receipt
