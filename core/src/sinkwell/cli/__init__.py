@@ -11,7 +11,7 @@ COMMANDS = {
     "doctor": ("sinkwell.cli.doctor", "Examine how the far side of a sink is set up."),
     "iam-policy": ("sinkwell.cli.iam_policy", "Print the least rights that a sink needs."),
     "files": ("sinkwell.cli.files", "List files, or fetch one again."),
-    "deliveries": ("sinkwell.cli.deliveries", "List deliveries, or try one again."),
+    "deliveries": ("sinkwell.cli.deliveries", "List deliveries; try one again, or give one up."),
     "events": ("sinkwell.cli.events", "Show the event log, or follow it."),
     "notifiers": ("sinkwell.cli.notifiers", "List notifiers; test or enable one."),
     "notifications": ("sinkwell.cli.notifications", "List notifications, or tell some again."),

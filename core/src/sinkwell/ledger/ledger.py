@@ -16,7 +16,7 @@ from sinkwell.intake.fetching import FetchClaims, Fetched, FetchLease, Unfetched
 from sinkwell.intake.journal import Acceptance, Notice, ProviderFailure, Recorded
 from sinkwell.intake.manifest import Manifest
 from sinkwell.ledger import acceptance as accepting
-from sinkwell.ledger import eventlog, fetches, leases, reads, refetches, routing, upkeep
+from sinkwell.ledger import eventlog, fetches, leases, reads, refetches, requests, routing, upkeep
 from sinkwell.ledger.closing import Retention
 from sinkwell.ledger.database import open_for_reading, open_for_writing, unavailable
 from sinkwell.ledger.leases import Claim
@@ -136,9 +136,20 @@ class Ledger:
     async def retry(self, delivery_id: str) -> str:
         """Bring a final delivery back and return its sink.
 
-        Raises ``LookupError`` when there is none, ``NotRetriableError`` when it cannot be.
+        Raises ``LookupError`` when there is none, ``WrongStateError`` when it cannot be.
         """
-        result = await self._writer.write(upkeep.retry, (delivery_id, self._clock.now()))
+        result = await self._writer.write(requests.retry, (delivery_id, self._clock.now()))
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    async def cancel(self, delivery_id: str) -> str:
+        """Give a waiting delivery up and return its sink.
+
+        Raises ``LookupError`` when there is none, ``WrongStateError`` when it cannot be.
+        """
+        asked = (delivery_id, self._clock.now(), self._retention)
+        result = await self._writer.write(requests.cancel, asked)
         if isinstance(result, Exception):
             raise result
         return result

@@ -1,5 +1,7 @@
 """Callbacks, and the fetches that follow from them."""
 
+from collections.abc import Mapping
+
 from sinkwell.contract.events.fact import Fact
 
 
@@ -72,6 +74,19 @@ class CallbackNotice(Fact, frozen=True, kw_only=True):
     labels: dict[str, str]
 
 
+class BatchFinished(Fact, frozen=True, kw_only=True):
+    """The provider called back to say that a batch of captures is over.
+
+    Files of it may still be on their way here: the provider counts what it has made.
+    """
+
+    TYPE = "batch.finished"
+    callback_id: str
+    source: str
+    batch_id: str
+    labels: Mapping[str, str] = {}
+
+
 class FetchAttemptFailed(Fact, frozen=True, kw_only=True):
     """A file that a callback points to could not be fetched; another attempt is due."""
 
@@ -90,14 +105,3 @@ class FetchRetried(Fact, frozen=True, kw_only=True):
     TYPE = "fetch.retried"
     file_id: str
     source: str
-
-
-class BatchFinished(Fact, frozen=True, kw_only=True):
-    """Every capture of a batch was called back for, failed, or is overdue."""
-
-    TYPE = "batch.finished"
-    batch_id: str
-    source: str
-    received: int
-    failed: int
-    missing: int
