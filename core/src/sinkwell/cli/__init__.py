@@ -10,7 +10,7 @@ COMMANDS = {
     "check": ("sinkwell.cli.check", "Try settings, plugins, disk and every sink."),
     "doctor": ("sinkwell.cli.doctor", "Examine how the far side of a sink is set up."),
     "iam-policy": ("sinkwell.cli.iam_policy", "Print the least rights that a sink needs."),
-    "files": ("sinkwell.cli.files", "List files, or fetch one again."),
+    "files": ("sinkwell.cli.files", "List files; fetch one again, or make a link to one."),
     "deliveries": ("sinkwell.cli.deliveries", "List deliveries; try one again, or give one up."),
     "events": ("sinkwell.cli.events", "Show the event log, or follow it."),
     "notifiers": ("sinkwell.cli.notifiers", "List notifiers; test or enable one."),

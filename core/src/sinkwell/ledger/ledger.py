@@ -22,6 +22,7 @@ from sinkwell.ledger.database import open_for_reading, open_for_writing, unavail
 from sinkwell.ledger.leases import Claim
 from sinkwell.ledger.outbox import LedgerOutbox
 from sinkwell.ledger.writer import Writer
+from sinkwell.sharing.model import SharedFile
 
 _SHORT_PATIENCE = 0.005
 """How long, in seconds, an idle worker may wait for a commit to share."""
@@ -213,6 +214,10 @@ class Ledger:
     async def list_deliveries(self, wanted: reads.Filter) -> list[reads.DeliveryView]:
         """Return deliveries, the newest first."""
         return await self._read(reads.list_deliveries, wanted)
+
+    async def find_shared(self, file_id: str) -> SharedFile | None:
+        """Return what someone who wants its bytes must know of a file."""
+        return await self._read(reads.find_shared, file_id)
 
     async def list_attempts(self, delivery_id: str) -> list[reads.AttemptView]:
         """Return the tries of a delivery, the first one first."""
