@@ -40,7 +40,7 @@ def callback_url(
     async def run() -> None:
         from sinkwell.cli.client import connected
 
-        async with connected(resolve_data_dir(config, data_dir)) as api:
+        async with connected(resolve_data_dir(config, data_dir), offline=False) as api:
             made = await api.post("/callback-urls", document=wanted)
         click.echo(made["url"])
         err.print(f"good until {local_time(made['expires_at'])}")

@@ -106,7 +106,7 @@ def link(
     async def run() -> None:
         from sinkwell.cli.client import connected
 
-        async with connected(place) as api:
+        async with connected(place, offline=False) as api:
             made = await api.post(f"/files/{file_id}/links", document=wanted)
         click.echo(made["url"])
         err.print(f"good until {local_time(made['expires_at'])}")

@@ -203,6 +203,12 @@ class Ledger:
         """Return events that follow a position, in order."""
         return await self._read(eventlog.read_after, position, most)
 
+    async def events_matching(
+        self, position: int, most: int, types: Sequence[str], words: Sequence[str]
+    ) -> list[Event]:
+        """Return events that follow a position, of these types and with one of these texts."""
+        return await self._read(eventlog.read_matching, position, most, types, words)
+
     async def last_position(self) -> int:
         """Return the position of the newest event, 0 where there is none."""
         return await self._read(eventlog.last_position)
