@@ -132,7 +132,7 @@ class _Desk:
             return why
         etag = f'"{file.sha256}"'
         if etag in request.headers.get("if-none-match", ""):
-            return Response(None, status_code=304, headers={**_PRIVATE, "ETag": etag})
+            return Response(b"", status_code=304, headers={**_PRIVATE, "ETag": etag})
         try:
             span = _span(request, file, etag)
         except UnsatisfiableError:
@@ -155,7 +155,7 @@ class _Desk:
             if found is None:
                 return _gone(file)
             if isinstance(found, str):
-                return Response(None, status_code=302, headers={**_ASIDE, "Location": found})
+                return Response(b"", status_code=302, headers={**_ASIDE, "Location": found})
             download = _Download(file, found, self._left, head=request.method == "HEAD")
             return download
         finally:
