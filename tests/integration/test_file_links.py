@@ -148,10 +148,8 @@ def test_what_could_act_as_a_page_is_a_download(gateway: Instance) -> None:
 def test_a_bad_link_is_refused_and_says_nothing_of_files(gateway: Instance) -> None:
     url = url_of(gateway)
     file_id = file_of(gateway)["id"]
-    refused = [
-        get(url.replace(file_id, other)).content
-        for other in (f"{file_id}x", "f0", "..%2Fid", "%00")
-    ]
+    others = (f"{file_id}x", "f0", "%00", "%F0%9F", "a%20b", file_id.upper())
+    refused = [get(url.replace(file_id, other)).content for other in others]
     refused += [get(url[:-1]).content, get(url.partition("?")[0]).content, get(f"{url}=").content]
     refused.append(get(f"{url.rpartition('.')[0]}.").content)
 

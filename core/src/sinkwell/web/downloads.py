@@ -90,10 +90,10 @@ def download_handlers(downloads: Downloads, guard: Guard) -> Sequence[HTTPRouteH
             downloads.links.check(file_id, signed, downloads.clock.now())
         except ForgedLinkError:
             detail = "It was changed on its way, cut off, or not made by this Sinkwell."
-            return _problem(403, "link-refused", "The link is not good", detail)
+            return problems.response(403, "link-refused", "The link is not good", detail, _ASIDE)
         except ExpiredLinkError:
             detail = "Ask whoever gave it to you for a new one."
-            return _problem(410, "link-expired", "The link has expired", detail)
+            return problems.response(410, "link-expired", "The link has expired", detail, _ASIDE)
         return await desk.answer(request, file_id)
 
     @route("/files/{file_id:str}/content", http_method=_METHODS, summary="The bytes of a file")
@@ -137,12 +137,14 @@ class _Desk:
             span = _span(request, file, etag)
         except UnsatisfiableError:
             detail = f"The file has {file.size} bytes."
-            beyond = {"Content-Range": f"bytes */{file.size}"}
-            return _problem(416, "range-not-satisfiable", "There are no such bytes", detail, beyond)
+            beyond = {**_ASIDE, "Content-Range": f"bytes */{file.size}"}
+            return problems.response(
+                416, "range-not-satisfiable", "There are no such bytes", detail, beyond
+            )
         if self._busy >= _MOST_AT_ONCE:
             detail = f"{_MOST_AT_ONCE} files are being downloaded already."
-            later = {"Retry-After": "5"}
-            return _problem(503, "too-many-downloads", "Too many downloads", detail, later)
+            later = {**_ASIDE, "Retry-After": "5"}
+            return problems.response(503, "too-many-downloads", "Too many downloads", detail, later)
         return await self._give(request, file, span)
 
     async def _give(
@@ -252,10 +254,12 @@ def _kept_back(file: SharedFile) -> Response[bytes] | None:
     """Say why a file is given to nobody, None where it is not so."""
     if file.state == "fetching":
         detail = f"File {file.file_id} is still being fetched; ask again later."
-        return _problem(409, "file-not-here-yet", "The file is not here yet", detail)
+        return problems.response(
+            409, "file-not-here-yet", "The file is not here yet", detail, _ASIDE
+        )
     if file.state == "quarantined":
         detail = f"File {file.file_id} is in quarantine, as it is not what it should be."
-        return _problem(409, "file-quarantined", "The file is kept back", detail)
+        return problems.response(409, "file-quarantined", "The file is kept back", detail, _ASIDE)
     return None if file.sha256 else _gone(file)
 
 
@@ -264,10 +268,4 @@ def _gone(file: SharedFile) -> Response[bytes]:
         f"File {file.file_id} is no longer in the spool, and no sink that has it gives it back. "
         "[spool] retention says how long files stay there."
     )
-    return _problem(410, "file-gone", "The file is gone from here", detail)
-
-
-def _problem(
-    status: int, slug: str, title: str, detail: str, headers: dict[str, str] | None = None
-) -> Response[bytes]:
-    return problems.response(status, slug, title, detail, {**_SAFE, **(headers or {})})
+    return problems.response(410, "file-gone", "The file is gone from here", detail, _ASIDE)
