@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ import httpx
 import pytest
 from hooks import Hook
 from instances import SECRET, Instance, free_port
-from intake_support import ask, assert_problem, running, spooled, within
+from intake_support import ask, assert_problem, connect, running, spooled, within
 
 from sinkwell.samples import png, sized
 from sinkwell.testing.s3 import S3Stub, answering
@@ -195,19 +196,30 @@ def test_the_command_makes_one(gateway: Instance) -> None:
     assert (wrong.returncode, "--expires-in" in wrong.stderr) == (2, True)
 
 
-def test_who_goes_away_ends_the_download(gateway: Instance) -> None:
-    big = sized(png("big"), 30_000_000)
+def test_so_many_download_at_once_and_who_goes_away_makes_room(gateway: Instance) -> None:
+    big = sized(png("big"), 20_000_000)
     assert gateway.post("big", big).status_code == 200
     gateway.wait_drained()
     url = url_of(gateway, "big")
     place = gateway.data_dir / "spool" / "files" / file_of(gateway, "big")["id"]
-    for _ in range(3):
-        with httpx.stream("GET", url) as answer:
-            next(answer.iter_raw())
-
     assert gateway.process is not None
     descriptors = Path(f"/proc/{gateway.process.pid}/fd")
-    assert within(20, lambda: all(_target(each) != place for each in descriptors.iterdir()))
+
+    def opened() -> int:
+        return sum(_target(each) == place for each in descriptors.iterdir())
+
+    with ExitStack() as idle:
+        for _ in range(100):
+            connection = idle.enter_context(connect(gateway))
+            path = url.removeprefix(gateway.url)
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        assert within(30, lambda: opened() == 100)
+        one_more = get(url)
+        assert_problem(one_more, 503, "too-many-downloads")
+        assert one_more.headers["retry-after"] == "5"
+        assert gateway.post("meanwhile", PICTURE).status_code == 200
+
+    assert within(30, lambda: opened() == 0)
     assert hashlib.sha256(get(url).content).digest() == hashlib.sha256(big).digest()
 
 

@@ -31,10 +31,10 @@ class DamagedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Bytes ``start`` to ``stop`` of a file."""
+    """Bytes of a file."""
 
-    start: int
-    stop: int
+    span: tuple[int, int] | None
+    """The first one and the one behind the last, where it is a part; None for the whole file."""
     first: bytes
     rest: AsyncGenerator[bytes, None]
     """To be closed by whoever asked. Raises ``DamagedError``, ``OSError`` or what a sink raises
@@ -53,21 +53,20 @@ class Contents:
     async def find(self, file: SharedFile, span: tuple[int, int] | None) -> Content | str | None:
         """Return the bytes of a file, or a link to follow, or None where nobody has it any more.
 
-        Only the spool gives a part of a file, by its first byte and the one behind its last;
-        whoever else has it gives the whole.
+        ``span`` is the part that is wanted, as in ``Content``. Only the spool gives a part of a
+        file; whoever else has it gives the whole.
         """
         if file.in_spool:
-            start, stop = span or (0, file.size)
-            pieces = self._from_spool(file, start, stop)
+            pieces = self._from_spool(file, *(span or (0, file.size)))
             if span is None:
                 pieces = _verified(pieces, file)
-            if content := await _begun("the spool", file, start, stop, pieces):
+            if content := await _begun("the spool", file, span, pieces):
                 return content
         shelves = [(name, key, self._shelves.get(name)) for name, key in file.stored]
         for name, key, shelf in shelves:
             if shelf is not None and shelf.reads:
                 pieces = _verified(_from_sink(shelf, key), file)
-                if content := await _begun(f"sink {name}", file, 0, file.size, pieces):
+                if content := await _begun(f"sink {name}", file, None, pieces):
                     return content
         for name, key, shelf in shelves:
             if shelf is not None and shelf.presigns:
@@ -100,12 +99,16 @@ async def _from_sink(shelf: Shelf, key: str) -> AsyncGenerator[bytes, None]:
         raise TransientError("it is not open")
     pieces = aiter(sink.read(key))
     # In this one task, as what a sink holds open while it reads may belong to it.
-    while True:
-        async with asyncio.timeout(_LONGEST_WAIT):
-            piece = await anext(pieces, None)
-        if piece is None:
-            return
-        yield piece
+    try:
+        while True:
+            async with asyncio.timeout(_LONGEST_WAIT):
+                piece = await anext(pieces, None)
+            if piece is None:
+                return
+            yield piece
+    finally:
+        if isinstance(pieces, AsyncGenerator):
+            await pieces.aclose()
 
 
 async def _verified(
@@ -129,7 +132,10 @@ async def _verified(
 
 
 async def _begun(
-    whose: str, file: SharedFile, start: int, stop: int, pieces: AsyncGenerator[bytes, None]
+    whose: str,
+    file: SharedFile,
+    span: tuple[int, int] | None,
+    pieces: AsyncGenerator[bytes, None],
 ) -> Content | None:
     """Return the content once its first piece is there; None when it does not come."""
     try:
@@ -137,7 +143,7 @@ async def _begun(
     except Exception as error:  # noqa: BLE001 - whatever it is, another may have the file
         _warn(whose, file, error)
         return None
-    return Content(start, stop, first, pieces)
+    return Content(span, first, pieces)
 
 
 def _warn(whose: str, file: SharedFile, error: Exception) -> None:

@@ -15,7 +15,6 @@ from litestar import Request, Response, Router, post, route
 from litestar.exceptions import ClientException, NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
-from litestar.status_codes import HTTP_206_PARTIAL_CONTENT
 from litestar.types import Guard, Method, Receive, Scope, Send
 
 from sinkwell.clock import Clock
@@ -175,8 +174,7 @@ class _Download(Response[None]):
         self, file: SharedFile, content: Content, over: Callable[[], None], *, head: bool
     ) -> None:
         """Call ``over`` at the end of it, be it good or bad."""
-        partial = content.stop - content.start < file.size
-        super().__init__(None, status_code=206 if partial else 200)
+        super().__init__(None, status_code=206 if content.span else 200)
         self._file = file
         self._content = content
         self._over = over
@@ -204,10 +202,11 @@ class _Download(Response[None]):
             await self._content.rest.aclose()
 
     def _headers(self) -> dict[str, str]:
-        content, size = self._content, self._file.size
-        headers = _headers(self._file) | {"Content-Length": str(content.stop - content.start)}
-        if self.status_code == HTTP_206_PARTIAL_CONTENT:
-            headers["Content-Range"] = f"bytes {content.start}-{content.stop - 1}/{size}"
+        size = self._file.size
+        start, stop = self._content.span or (0, size)
+        headers = _headers(self._file) | {"Content-Length": str(stop - start)}
+        if self._content.span:
+            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
         return headers
 
     async def _send_body(self, send: Send, gone: "asyncio.Task[None]") -> None:
