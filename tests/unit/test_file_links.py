@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sinkwell.clock import Clock
-from sinkwell.contract import Event, RejectedError, Sink, TransientError
+from sinkwell.contract import Event, RejectedError, Secret, Sink, TransientError
 from sinkwell.contract.events import (
     DeliveryStored,
     Fact,
@@ -24,6 +24,8 @@ from sinkwell.contract.events import (
 )
 from sinkwell.intake.callback_urls import CallbackUrls
 from sinkwell.masking import without_signatures
+from sinkwell.notifiers.chat import ChatSettings
+from sinkwell.notifiers.formats import TemplateFormat
 from sinkwell.sharing.links import (
     ExpiredLinkError,
     FileLinks,
@@ -242,6 +244,17 @@ async def test_a_sink_that_cannot_sign_just_now_makes_the_attempt_wait() -> None
         await url_of(linker(broken), ACCEPTED, "sink")
     assert "a secret" not in str(raised.value)
     assert await url_of(linker(broken, Signer("two")), ACCEPTED, "sink") == "https://two/k2?for=60"
+
+
+async def test_a_chat_message_ends_with_the_link() -> None:
+    event = Event(position=1, id="e1", type=STORED.TYPE, time=1.0, subject="f1", data=STORED)
+    template = ChatSettings(type="chat", urls=(Secret("json://a"),)).template
+    chat = TemplateFormat(template, "text/plain", strict=False)
+    linked = await linker().linked(event, "sinkwell", 60.0)
+
+    assert chat.one(event).body.decode() == "delivery.stored: two"
+    link = LINKS.make("f1", NOW + 60).url
+    assert chat.one(linked).body.decode() == f"delivery.stored: two {link}"
 
 
 # --- ranges -----------------------------------------------------------------------------------
