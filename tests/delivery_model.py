@@ -185,6 +185,19 @@ class Model:
         self.announced.append(("delivery.retried", delivery_id))
         return True
 
+    def cancel(self, delivery_id: str, now: float) -> bool:
+        """Return whether it can be done: only for what nobody is trying."""
+        delivery, file = self.deliveries[delivery_id], self.file_of[delivery_id]
+        if delivery.due_at is None or (delivery.state is State.LEASED and delivery.due_at > now):
+            return False
+        delivery.end(State.CANCELLED)
+        self.announced.append(("delivery.cancelled", delivery_id))
+        if outcome := file.outcome():
+            self.announced.append(outcome)
+            file.state = outcome[0].removeprefix("file.")
+            file.release_at = now + self.retention.failed
+        return True
+
     def lose(self, file_id: str, now: float) -> None:
         file = self.files[file_id]
         if file.released:

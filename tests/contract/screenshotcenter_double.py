@@ -91,6 +91,7 @@ class ScreenshotCenterDouble(Provider):
                     provider_status="batch.finished",
                     labels={"batch_id": "12"},
                     notice=True,
+                    finished_batch="12",
                 ),
             ),
             *(self._upload(event) for event in ("app.upload.finished", "app.upload.failed")),

@@ -12,6 +12,7 @@ import httpx
 import moody_sink
 import pytest
 from instances import READY_WITHIN, Instance
+from intake_support import assert_problem
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20
 MakeInstance = Callable[..., Instance]
@@ -62,6 +63,11 @@ def post_many(instance: Instance, count: int, prefix: str = "token") -> None:
 def deliveries(instance: Instance, sink: str) -> dict[str, dict[str, object]]:
     """Return the deliveries of a sink by token."""
     return {row["token"]: row for row in instance.rows("deliveries", "--sink", sink)}
+
+
+def states(instance: Instance) -> dict[str, str]:
+    """Return the state of each sink's delivery, of the one file that there is."""
+    return {row["sink"]: row["state"] for row in instance.rows("deliveries")}
 
 
 def wait_until(condition: Callable[[], bool], within: float = 30.0) -> None:
@@ -188,6 +194,59 @@ def test_a_final_delivery_is_tried_again_on_request_running_or_not(
     instance.start()
     instance.wait_drained()
     assert deliveries(instance, "moody")[str(second["token"])]["state"] == "stored"
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_delivery_that_waits_is_given_up_on_request_and_its_file_comes_to_an_end(
+    make_moody: Callable[..., tuple[Instance, Moods]], running: bool
+) -> None:
+    instance, moods = make_moody("moody")
+    moods.set("moody", "broken")
+    instance.start()
+    post_many(instance, 1)
+    wait_until(lambda: states(instance) == {"moody": "pending", "local": "stored"})
+    (waiting,) = deliveries(instance, "moody").values()
+    if not running:
+        assert instance.stop() == 0
+
+    done = instance.run("deliveries", "cancel", str(waiting["id"]))
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert "is given up" in done.stdout
+
+    assert states(instance) == {"moody": "cancelled", "local": "stored"}
+    (file,) = instance.rows("files")
+    assert (file["state"], file["in_spool"]) == ("finished", True)
+    told = [event for event in instance.rows("events") if event["subject"] == file["id"]]
+    assert [event["type"] for event in told[-2:]] == ["delivery.cancelled", "file.finished"]
+    assert told[-1]["data"]["stored"] == told[-1]["data"]["failed"] == 1
+    again = instance.run("deliveries", "cancel", str(waiting["id"]))
+    assert (again.returncode, "cancelled already" in again.stderr) == (1, True)
+
+    moods.set("moody", "well")
+    assert instance.run("deliveries", "retry", str(waiting["id"])).returncode == 0
+    if not running:
+        instance.start()
+    instance.wait_drained()
+    assert states(instance) == {"moody": "stored", "local": "stored"}
+
+
+def test_a_delivery_that_is_being_tried_is_not_given_up(
+    make_moody: Callable[..., tuple[Instance, Moods]],
+) -> None:
+    instance, moods = make_moody("moody")
+    moods.set("moody", "hang")
+    instance.start()
+    post_many(instance, 1)
+    wait_until(lambda: states(instance) == {"moody": "leased", "local": "stored"})
+    (leased,) = deliveries(instance, "moody").values()
+
+    answer = instance.ask("POST", f"{instance.url}/api/v1/deliveries/{leased['id']}/cancel")
+    problem = assert_problem(answer, 409, "conflict")
+    assert "being tried" in problem["detail"]
+    assert states(instance) == {"moody": "leased", "local": "stored"}
+
+    unknown = instance.ask("POST", f"{instance.url}/api/v1/deliveries/d0/cancel")
+    assert_problem(unknown, 404, "not-found")
 
 
 @pytest.mark.parametrize("running", [True, False])

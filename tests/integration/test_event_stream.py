@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from buses import House, make_house
 from instances import SINKWELL, Instance
 
 from sinkwell import samples
+from sinkwell.bus import feed as feeding
 from sinkwell.web.app import create_offline_app
 from sinkwell.web.server import bind, bind_control, serving
 
@@ -156,6 +158,31 @@ async def test_a_stream_and_a_list_can_be_narrowed(served: Served) -> None:
     async with served.stream("?after=0&sink=mirror") as reader:
         await ids_up_to(reader, 4, found)
     assert found == [3, 4]
+
+
+async def test_a_list_of_a_long_log_is_narrowed_alike(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeding, "_AT_ONCE", 3)
+    for _ in range(5):
+        await served.house.announce(4, sink="archive")
+        await served.house.announce(1, sink="mirror")
+    everything = (await served.get("/events")).json()
+    assert len(everything) == 25
+
+    for wanted in ({"sink": "mirror"}, {"sink": "m*"}, {"sink": "_irror"}, {"type": "sink.*"}):
+        for after in (0, 4, 11, 21, 23, 25):
+            for limit in (1, 3, 100):
+                answer = await served.get("/events", **wanted, after=after, limit=limit)
+                pattern = wanted.get("sink", "*")
+                assert (
+                    answer.json()
+                    == [
+                        event
+                        for event in everything
+                        if event["position"] > after and fnmatchcase(event["data"]["sink"], pattern)
+                    ][:limit]
+                )
 
 
 async def test_long_polling_answers_as_soon_as_there_is_an_event(served: Served) -> None:

@@ -231,6 +231,8 @@ def test_news_without_a_file_are_kept(centre: Instance) -> None:
     assert events(centre, "callback.provider_failed", provider_id="7", provider_status="failed")
     (notice,) = events(centre, "callback.notice")
     assert (notice["provider_id"], notice["labels"]) == ("9", {"batch_id": "9"})
+    (over,) = events(centre, "batch.finished")
+    assert (over["batch_id"], over["callback_id"]) == ("9", notice["callback_id"])
 
 
 def test_a_killed_fetch_is_resumed(mortal: Instance, links: LinkServer) -> None:

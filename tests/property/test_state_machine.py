@@ -32,7 +32,7 @@ from sinkwell.delivery.schedule import RetryPolicy
 from sinkwell.ids import new_id
 from sinkwell.intake.durable import leased_file
 from sinkwell.intake.journal import Acceptance, ProviderFailure
-from sinkwell.ledger import eventlog, leases, upkeep
+from sinkwell.ledger import eventlog, leases, requests, upkeep
 from sinkwell.ledger.acceptance import record_acceptances, record_failures
 from sinkwell.ledger.closing import Retention
 from sinkwell.ledger.leases import Claim
@@ -165,8 +165,16 @@ class Deliveries(RuleBasedStateMachine):
     def retry(self, pick: int) -> None:
         deliveries = list(self.model.deliveries)
         delivery_id = deliveries[pick % len(deliveries)]
-        (answer,) = self.commit(upkeep.retry, (delivery_id, self.now))
+        (answer,) = self.commit(requests.retry, (delivery_id, self.now))
         assert isinstance(answer, str) == self.model.retry(delivery_id, self.now)
+
+    @precondition(lambda self: self.model.deliveries)
+    @rule(pick=PICKS)
+    def cancel(self, pick: int) -> None:
+        deliveries = list(self.model.deliveries)
+        delivery_id = deliveries[pick % len(deliveries)]
+        (answer,) = self.commit(requests.cancel, (delivery_id, self.now, self.retention))
+        assert isinstance(answer, str) == self.model.cancel(delivery_id, self.now)
 
     @precondition(lambda self: self.model.files)
     @rule(pick=PICKS)
@@ -220,9 +228,11 @@ class Deliveries(RuleBasedStateMachine):
         self.settle_all([self.settlement(lease, "stored") for lease in held])
         self.ledger_and_model_agree()
         (ended,) = self.dump("state, error IS NULL, location IS NULL FROM deliveries")
-        assert {state for state, *_ in ended} <= {"stored", "rejected", "exhausted"}
+        assert {state for state, *_ in ended} <= {"stored", "rejected", "exhausted", "cancelled"}
         assert all(
-            not no_place if state == "stored" else not no_reason
+            not no_place
+            if state == "stored"
+            else no_place and (not no_reason or state == "cancelled")
             for state, no_reason, no_place in ended
         )
 

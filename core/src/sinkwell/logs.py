@@ -13,9 +13,9 @@ import structlog
 from structlog.types import Processor
 
 from sinkwell.contract import Secret
+from sinkwell.masking import MASK, without_signatures
 
 _SUSPECT = re.compile(r"secret|password|token$|authorization|api_?key|signature", re.IGNORECASE)
-_MASK = "***"
 _SHORTEST = 4
 _NOTHING = r"(?!)"
 
@@ -23,7 +23,10 @@ Record = MutableMapping[str, Any]
 
 
 class Redactor:
-    """A structlog processor that blacks out secrets: known values anywhere, and suspect fields."""
+    """A structlog processor that blacks out secrets.
+
+    These are known values anywhere, suspect fields, and the signatures of links.
+    """
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
         """Shorter values than four characters are left: blacking them out would eat words."""
@@ -38,7 +41,7 @@ class Redactor:
 
     def _cleaned_fields(self, fields: Mapping[Any, Any]) -> dict[Any, object]:
         return {
-            name: _MASK if _SUSPECT.search(str(name)) else self._cleaned(value)
+            name: MASK if _SUSPECT.search(str(name)) else self._cleaned(value)
             for name, value in fields.items()
         }
 
@@ -49,7 +52,7 @@ class Redactor:
             return {self._cleaned(name): each for name, each in self._cleaned_fields(value).items()}
         if isinstance(value, list | tuple | set | frozenset):
             return [self._cleaned(each) for each in value]
-        return self._values.sub(_MASK, str(value))
+        return without_signatures(self._values.sub(MASK, str(value)))
 
 
 def _spellings(value: str) -> set[str]:

@@ -17,6 +17,7 @@ from sinkwell.bus.decide import Terms
 from sinkwell.bus.interest import Interest
 from sinkwell.bus.worker import NotifierPlan
 from sinkwell.contract import (
+    Capability,
     FetchSettings,
     Finding,
     NotifierContext,
@@ -26,7 +27,7 @@ from sinkwell.contract import (
     UnusableError,
 )
 from sinkwell.delivery.schedule import ListedWaits, RetryPolicy
-from sinkwell.delivery.worker import SinkPlan
+from sinkwell.delivery.worker import SinkPlan, SinkWorker
 from sinkwell.directories import make_directory
 from sinkwell.intake.fetch_worker import FetchPlan, FetchRooms, FetchWorker
 from sinkwell.intake.fetcher import Fetcher, fetch_limits
@@ -36,6 +37,8 @@ from sinkwell.intake.reading import OpenSource
 from sinkwell.notifiers.webhook_settings import WebhookSettings
 from sinkwell.plugins import Registry
 from sinkwell.settings import ServerSettings, Settings
+from sinkwell.sharing.links import Linker
+from sinkwell.sharing.model import Shelf
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -146,7 +149,27 @@ def public_url(server: ServerSettings) -> str:
     return f"http://{host}:{server.port}"
 
 
-def notifier_plan(settings: Settings, registry: Registry, name: str) -> ConfiguredNotifier:
+def shelves(
+    settings: Settings, registry: Registry, workers: Mapping[str, SinkWorker]
+) -> dict[str, Shelf]:
+    """Return the configured sinks as those that files may be had from."""
+    return {
+        name: Shelf(
+            reads=Capability.READ in registry.sinks[section.type].type.capabilities,
+            presigns=Capability.PRESIGN in registry.sinks[section.type].type.capabilities,
+            opened=partial(_opened, workers[name]),
+        )
+        for name, section in settings.sinks.items()
+    }
+
+
+def _opened(worker: SinkWorker) -> Sink | None:
+    return worker.health.opened
+
+
+def notifier_plan(
+    settings: Settings, registry: Registry, linker: Linker, name: str
+) -> ConfiguredNotifier:
     """Return how to open and use a configured notifier."""
     section = settings.notifiers[name]
     notifier_type = registry.notifiers[section.type].type
@@ -158,6 +181,9 @@ def notifier_plan(settings: Settings, registry: Registry, name: str) -> Configur
         terms=Terms(ListedWaits(section.schedule), section.disable_after),
         ordered=section.ordered,
         batch=section.batch,
+        prepare=None
+        if section.links == "none"
+        else partial(linker.linked, via=section.links, life=section.link_expires),
     )
     interest = Interest(section.events, section.source, section.sink, section.labels, teller=name)
     keys = section.public_keys if isinstance(section, WebhookSettings) else ()

@@ -46,14 +46,19 @@ from sinkwell.parts import (
     notifier_plan,
     open_sources,
     public_url,
+    shelves,
     sink_plan,
 )
 from sinkwell.plugins import Registry, discover
 from sinkwell.settings import Settings
 from sinkwell.settings.keys import make_planner
+from sinkwell.sharing.contents import Contents
+from sinkwell.sharing.links import FileLinks, Linker
+from sinkwell.sharing.model import Shelves
 from sinkwell.threads import Threads
 from sinkwell.web.app import create_app, create_offline_app
 from sinkwell.web.callback_urls import Minter
+from sinkwell.web.downloads import Downloads
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -140,16 +145,6 @@ async def running(settings: Settings, registry: Registry) -> AsyncIterator[Lites
     are told to the end of their log. Raises as ``opened`` does.
     """
     async with opened(settings, registry) as store, AsyncExitStack() as stack:
-        bus = Bus(
-            store.ledger,
-            store.ledger.outbox,
-            [notifier_plan(settings, registry, name) for name in settings.notifiers],
-            store.clock,
-            retention=settings.events.retention,
-        )
-        store.ledger.call_on_events(bus.feed.wake)
-        await bus.open()
-        await store.reconcile()
         keeper = SpoolKeeper(store.spool, store.admission, store.ledger, store.threads)
         workers = {
             name: SinkWorker(
@@ -161,6 +156,20 @@ async def running(settings: Settings, registry: Registry) -> AsyncIterator[Lites
             )
             for name in settings.sinks
         }
+        downloads = _downloads(settings, store, shelves(settings, registry, workers))
+        bus = Bus(
+            store.ledger,
+            store.ledger.outbox,
+            [
+                notifier_plan(settings, registry, downloads.linker, name)
+                for name in settings.notifiers
+            ],
+            store.clock,
+            retention=settings.events.retention,
+        )
+        store.ledger.call_on_events(bus.feed.wake)
+        await bus.open()
+        await store.reconcile()
 
         refusals = RefusalTally(store.ledger.announce)
         thresholds = Thresholds(**msgspec.structs.asdict(settings.alerts))
@@ -208,6 +217,7 @@ async def running(settings: Settings, registry: Registry) -> AsyncIterator[Lites
                 sources=settings.sources.keys(),
                 sinks=settings.sinks.keys(),
             ),
+            downloads=downloads,
             bus=bus,
             refusals=refusals,
             unready=store.admission.trouble,
@@ -227,6 +237,18 @@ async def running(settings: Settings, registry: Registry) -> AsyncIterator[Lites
         ):
             _keep_running(stack, name, run)
         yield app
+
+
+def _downloads(settings: Settings, store: Store, shelves: Shelves) -> Downloads:
+    links = FileLinks.of(settings.data_dir, public_url(settings.server))
+    find = store.ledger.find_shared
+    return Downloads(
+        find=find,
+        contents=Contents(store.spool.path, store.threads, shelves),
+        links=links,
+        linker=Linker(links, find, shelves, store.clock),
+        clock=store.clock,
+    )
 
 
 @asynccontextmanager

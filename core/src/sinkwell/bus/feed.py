@@ -6,10 +6,12 @@ nothing waits in memory for anybody, and nobody waits for a slow one.
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
+from sinkwell.bus.interest import Interest
 from sinkwell.contract import Event
 
 _KEPT = 2000
@@ -31,6 +33,12 @@ class Log(Protocol):
 
     async def events_after(self, position: int, most: int) -> list[Event]:
         """Return events that follow a position, in order."""
+        ...
+
+    async def events_matching(
+        self, position: int, most: int, types: Sequence[str], words: Sequence[str]
+    ) -> list[Event]:
+        """Return events that follow a position, in order, of these types and with such a text."""
         ...
 
     async def last_position(self) -> int:
@@ -110,6 +118,26 @@ class Feed:
         if position < before:
             return await self._read(position)
         return self._kept[position - before : position - before + _AT_ONCE]
+
+    async def matching(self, position: int, interest: Interest) -> tuple[list[Entry], int]:
+        """Return some events that follow a position and match, and how far the log was looked at.
+
+        Where that is no further than the position, there is nothing more.
+        """
+        end = await self.end()
+        if end - position <= _AT_ONCE:
+            entries = await self.now_after(position)
+        else:
+            entries = await self._read_matching(position, interest)
+        looked_to = max([position, *(entry.event.position for entry in entries[-1:])])
+        if len(entries) < _AT_ONCE:
+            looked_to = max(looked_to, end)
+        return [entry for entry in entries if interest.wants(entry.event)], looked_to
+
+    async def _read_matching(self, position: int, interest: Interest) -> list[Entry]:
+        types, words = sorted(interest.types), interest.words
+        events = await self._log.events_matching(position, _AT_ONCE, types, words)
+        return [Entry(event) for event in events]
 
     async def _read(self, position: int) -> list[Entry]:
         return [Entry(event) for event in await self._log.events_after(position, _AT_ONCE)]

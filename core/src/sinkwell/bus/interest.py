@@ -1,11 +1,14 @@
 """Which events someone wants to be told of. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from sinkwell.contract import Event, Fact
 from sinkwell.contract.events import FACTS, FileFailed, FileFinished
+
+_WILD = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True)
@@ -20,14 +23,24 @@ class Interest:
     """Name of the notifier whose interest it is: it is not told of itself, as what it fails to
     hear would else make something more to be heard."""
 
+    types: frozenset[str] = field(init=False)
+    """The event types that match."""
+
     def __post_init__(self) -> None:
         types = frozenset(FACTS) if not self.events else _matching(self.events)
-        object.__setattr__(self, "_types", types)
+        object.__setattr__(self, "types", types)
+
+    @property
+    def words(self) -> Sequence[str]:
+        """Names one of which stands in the data of each event that matches; none where any may."""
+        for patterns in (self.source, self.sink):
+            if patterns and not any(_WILD.search(pattern) for pattern in patterns):
+                return patterns
+        return ()
 
     def wants(self, event: Event) -> bool:
         """Tell whether an event matches."""
-        types: frozenset[str] = self._types  # type: ignore[attr-defined]  # set above
-        if event.type not in types:
+        if event.type not in self.types:
             return False
         if self.teller is not None and getattr(event.data, "notifier", None) == self.teller:
             return False

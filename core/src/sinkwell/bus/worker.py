@@ -45,6 +45,8 @@ class NotifierPlan:
     terms: Terms
     ordered: bool = False
     batch: NotifierBatch | None = None
+    prepare: Callable[[Event], Awaitable[Event]] | None = None
+    """Adds to an event, before each attempt, what this notifier wants beside it."""
 
 
 class NotifierWorker:
@@ -208,7 +210,7 @@ class NotifierWorker:
         except Exception as error:  # noqa: BLE001 - whatever a plugin raises is settled
             self._rest.after(error)
             if isinstance(error, GoneError):
-                self.disabled = str(error)  # as the ledger will have it in a moment
+                self.disabled = classify(error)[1]  # as the ledger will have it in a moment
             now, rng = self._clock.now(), self._rng
             return decide.failed_together(
                 leases, error, terms, started_at=started_at, now=now, rng=rng
@@ -219,6 +221,8 @@ class NotifierWorker:
 
     async def _call(self, events: Sequence[Event]) -> None:
         notifier = self._notifier
+        if (prepare := self.plan.prepare) is not None:
+            events = [await prepare(event) for event in events]
         if self.plan.batch is not None and isinstance(notifier, BatchingNotifier):
             await notifier.notify_batch(events)
         elif notifier is not None:

@@ -1,15 +1,13 @@
 """``sinkwell callback-url``."""
 
 import asyncio
-import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
 
 import rich_click as click
 
-from sinkwell.cli.common import EXIT_USAGE, err, fail, resolve_data_dir, settings_options
-from sinkwell.contract import Duration
-from sinkwell.contract.settings import decode_custom
+from sinkwell.cli.common import err, resolve_data_dir, seconds, settings_options
+from sinkwell.cli.listing import local_time
 
 
 @click.command()
@@ -36,20 +34,15 @@ def callback_url(
     The running instance makes it; give it to the provider with the capture. Its token is signed,
     so nobody can change it.
     """
-    try:
-        seconds = float(decode_custom(Duration, expires_in))
-    except ValueError as error:
-        fail(f"--expires-in: {error}", code=EXIT_USAGE)
     sinks = {name: template for name, _, template in (each.partition("=") for each in named)}
-    wanted = {"source": source, "sinks": sinks, "expires_in": seconds}
+    wanted = {"source": source, "sinks": sinks, "expires_in": seconds(expires_in, "--expires-in")}
 
     async def run() -> None:
         from sinkwell.cli.client import connected
 
-        async with connected(resolve_data_dir(config, data_dir)) as api:
+        async with connected(resolve_data_dir(config, data_dir), offline=False) as api:
             made = await api.post("/callback-urls", document=wanted)
         click.echo(made["url"])
-        until = dt.datetime.fromtimestamp(made["expires_at"]).astimezone()
-        err.print(f"good until {until:%Y-%m-%d %H:%M:%S}")
+        err.print(f"good until {local_time(made['expires_at'])}")
 
     asyncio.run(run())

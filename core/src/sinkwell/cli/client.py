@@ -73,8 +73,11 @@ def _checked(answer: httpx.Response) -> httpx.Response:
 
 
 @asynccontextmanager
-async def connected(data_dir: Path) -> AsyncIterator[Api]:
-    """Reach the instance that runs on ``data_dir``, or open its ledger when none does."""
+async def connected(data_dir: Path, *, offline: bool = True) -> AsyncIterator[Api]:
+    """Reach the instance that runs on ``data_dir``, or open its ledger when none does.
+
+    Unless ``offline``, that is not enough, and the program ends.
+    """
     if not (data_dir / LEDGER_NAME).is_file():
         fail(f"{data_dir} holds no ledger; name the data directory with --data-dir or --config")
     with control_address(data_dir) as address:
@@ -82,6 +85,8 @@ async def connected(data_dir: Path) -> AsyncIterator[Api]:
             if await _answers(client):
                 yield Api(client)
                 return
+    if not offline:
+        fail(f"no instance runs on {data_dir}; start it with `sinkwell serve`")
     from sinkwell.ledger.database import LedgerOwnedError
     from sinkwell.outage import LedgerUnavailableError
     from sinkwell.runtime import offline_api

@@ -12,7 +12,8 @@ import msgspec
 import rich_click as click
 from rich.console import Console
 
-from sinkwell.contract import SinkSettings
+from sinkwell.contract import Duration, SinkSettings
+from sinkwell.contract.settings import decode_custom
 from sinkwell.directories import make_directory
 from sinkwell.plugins import Registry
 from sinkwell.settings import Settings, SettingsError, load
@@ -115,6 +116,14 @@ def configured_sink(settings: Settings, name: str) -> SinkSettings:
         cure = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(settings.sinks)}"
         fail(f"there is no sink {name!r} in the settings: {cure}", code=EXIT_USAGE)
     return section
+
+
+def seconds(written: str, option: str) -> float:
+    """Return the seconds of a time such as ``2h``, or end with exit code 2."""
+    try:
+        return float(decode_custom(Duration, written))
+    except ValueError as error:
+        fail(f"{option}: {error}", code=EXIT_USAGE)
 
 
 def show_warnings(registry: Registry, settings: Settings) -> None:

@@ -1,7 +1,8 @@
-"""``sinkwell deliveries`` and ``sinkwell deliveries retry``."""
+"""``sinkwell deliveries``, and its ``retry`` and ``cancel``."""
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import rich_click as click
 from rich.markup import escape
@@ -36,7 +37,7 @@ def deliveries(
     limit: int | None,
     as_json: bool,
 ) -> None:
-    """List deliveries, the newest first, or try one again."""
+    """List deliveries, the newest first; try one again, or give one up."""
     context.obj = (config, data_dir)
     if context.invoked_subcommand is not None:
         return
@@ -70,14 +71,39 @@ def retry(
 
     It is due at once, with all its attempts before it. Its file must still be in the spool.
     """
+    answer = _ask(context, delivery_id, "retry", config, data_dir)
+    out.print(f"{answer['id']} is due again at sink {answer['sink']}")
+
+
+@deliveries.command()
+@click.argument("delivery_id", metavar="ID")
+@settings_options
+@click.pass_context
+def cancel(
+    context: click.Context, delivery_id: str, config: Path | None, data_dir: Path | None
+) -> None:
+    """Give a delivery up that waits for its turn, its next try or its sink.
+
+    Its file counts as not delivered there, and stays in the spool as long as others that failed.
+    """
+    answer = _ask(context, delivery_id, "cancel", config, data_dir)
+    out.print(f"{answer['id']} is given up: sink {answer['sink']} does not get it")
+
+
+def _ask(
+    context: click.Context,
+    delivery_id: str,
+    what: str,
+    config: Path | None,
+    data_dir: Path | None,
+) -> dict[str, Any]:
     outer_config, outer_data_dir = context.obj
     place = resolve_data_dir(config or outer_config, data_dir or outer_data_dir)
 
-    async def run() -> None:
+    async def run() -> dict[str, Any]:
         from sinkwell.cli.client import connected
 
         async with connected(place) as api:
-            answer = await api.post(f"/deliveries/{delivery_id}/retry")
-        out.print(f"{answer['id']} is due again at sink {answer['sink']}")
+            return await api.post(f"/deliveries/{delivery_id}/{what}")
 
-    asyncio.run(run())
+    return asyncio.run(run())

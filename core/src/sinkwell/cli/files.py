@@ -1,4 +1,4 @@
-"""``sinkwell files``."""
+"""``sinkwell files``, and its ``retry`` and ``link``."""
 
 import asyncio
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import rich_click as click
 from rich.markup import escape
 
-from sinkwell.cli.common import out, resolve_data_dir, settings_options
+from sinkwell.cli.common import err, out, resolve_data_dir, seconds, settings_options
 from sinkwell.cli.listing import coloured, human_size, local_time, show
 
 
@@ -32,7 +32,7 @@ def files(
     limit: int | None,
     as_json: bool,
 ) -> None:
-    """List files, the newest first, or try to fetch one again."""
+    """List files, the newest first; fetch one again, or make a link to one."""
     context.obj = (config, data_dir)
     if context.invoked_subcommand is not None:
         return
@@ -71,5 +71,44 @@ def retry(context: click.Context, file_id: str, config: Path | None, data_dir: P
         async with connected(place) as api:
             answer = await api.post(f"/files/{file_id}/retry")
         out.print(f"{answer['id']} is fetched again, for source {answer['source']}")
+
+    asyncio.run(run())
+
+
+@files.command()
+@click.argument("file_id", metavar="ID")
+@click.option("--expires-in", default="1d", show_default=True, help="How long it is good for.")
+@click.option(
+    "--via",
+    type=click.Choice(["sinkwell", "sink"]),
+    default="sinkwell",
+    show_default=True,
+    help="Who answers it: Sinkwell, or a sink that has the file and can sign links.",
+)
+@settings_options
+@click.pass_context
+def link(
+    context: click.Context,
+    file_id: str,
+    expires_in: str,
+    via: str,
+    config: Path | None,
+    data_dir: Path | None,
+) -> None:
+    """Make a link by which anyone can download a file for a while.
+
+    The running instance makes it. It is as good as a password: whoever has it has the file.
+    """
+    wanted = {"expires_in": seconds(expires_in, "--expires-in"), "via": via}
+    outer_config, outer_data_dir = context.obj
+    place = resolve_data_dir(config or outer_config, data_dir or outer_data_dir)
+
+    async def run() -> None:
+        from sinkwell.cli.client import connected
+
+        async with connected(place, offline=False) as api:
+            made = await api.post(f"/files/{file_id}/links", document=wanted)
+        click.echo(made["url"])
+        err.print(f"good until {local_time(made['expires_at'])}")
 
     asyncio.run(run())

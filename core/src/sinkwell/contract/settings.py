@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -168,6 +168,13 @@ class NotifierBatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise ValueError("max_events must be at least 1")
 
 
+SHORTEST_LINK = 60.0
+LONGEST_LINK = 366 * 86400.0
+"""Seconds that a link of Sinkwell's own may be good for."""
+LONGEST_SINK_LINK = 7 * 86400.0
+"""Likewise of a sink: signatures of S3 and Cloud Storage last no longer."""
+
+
 class NotifierSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The keys that every ``[notifiers.NAME]`` section has.
 
@@ -197,12 +204,24 @@ class NotifierSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """After how long a time of nothing but failures it is told no more."""
     batch: NotifierBatch | None = None
     """Tell several events in one call, where the type can."""
+    links: Literal["none", "sinkwell", "sink"] = "none"
+    """Which link to its file an event about one gets, as ``link``: none, one that Sinkwell
+    answers, or one that a sink signed that has the file."""
+    link_expires: Duration = Duration(86400)
+    """For how long each link is good, counted from its attempt: a minute to 366 days, and of a
+    sink 7 days at most."""
 
     def __post_init__(self) -> None:
         if self.concurrency < 1:
             raise ValueError("concurrency must be at least 1")
         if self.timeout <= 0:
             raise ValueError("timeout must be more than 0")
+        longest = LONGEST_SINK_LINK if self.links == "sink" else LONGEST_LINK
+        if not SHORTEST_LINK <= self.link_expires <= longest:
+            raise ValueError(
+                f"link_expires must be between 1 minute and {longest / 86400:.0f} days "
+                f'with links = "{self.links}"'
+            )
 
 
 def decode_custom(kind: type, value: Any) -> Any:

@@ -147,6 +147,8 @@ class Callback:
     notice: bool = False
     """True for news without a file that is no failure, such as the end of a batch: recorded and
     announced with its labels."""
+    finished_batch: str | None = None
+    """The provider's id of the batch whose end a notice tells; None for all else."""
 
 
 class Source(ABC):

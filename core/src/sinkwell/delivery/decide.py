@@ -18,6 +18,7 @@ from sinkwell.contract.events import (
 )
 from sinkwell.delivery.model import Attempt, Lease, Outcome, Settlement, Standing, State
 from sinkwell.delivery.schedule import Schedule
+from sinkwell.masking import without_signatures
 
 
 class ReceiptError(Exception):
@@ -142,6 +143,11 @@ def judge(
 
 def classify(error: Exception) -> tuple[Outcome, str]:
     """Tell what kind of failure an exception is, and what to say of it."""
+    outcome, text = _classified(error)
+    return outcome, without_signatures(text)
+
+
+def _classified(error: Exception) -> tuple[Outcome, str]:
     match error:
         case TransientError():
             return Outcome.TRANSIENT, str(error)

@@ -55,6 +55,11 @@ class SinkHealth:
         """The open sink, None while it does not work."""
         return self._open_sink if self.trouble is None else None
 
+    @property
+    def opened(self) -> Sink | None:
+        """The open sink, be it paused; None while it has not been opened yet."""
+        return self._open_sink
+
     async def until_it_works(self) -> None:
         """Return once the sink works: now, or after the probe that says so."""
         if self.sink is None:

@@ -6,7 +6,9 @@
        ▲                        ├─▶ rejected    this file never here
        ├── later, handed back ──┤
        │                        └─▶ exhausted   the last try failed
-       └──────── retry ── any final state       cancelled: someone gave it up
+       └──────── retry ── any final state
+
+    pending ──cancel─────────▶ cancelled    someone gave it up
 
 A lease has an end. When it is reached without a word from the worker, the delivery may be
 claimed again, under the next epoch; what the former worker then says is not heard any more.

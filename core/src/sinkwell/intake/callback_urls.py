@@ -6,9 +6,6 @@ ever. It only says where the files of this one callback go, in place of the rout
 
 import base64
 import binascii
-import hmac
-import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,16 +13,13 @@ import msgspec
 
 from sinkwell.intake.refusals import Refusal
 from sinkwell.naming import Template, TemplateError
+from sinkwell.signing_key import SigningKey
 
 PARAMETER = "to"
 """Of the callback URL: holds the token."""
 LONGEST_TOKEN = 8192
 LONGEST_LIFE = 366 * 86_400.0
 """Seconds that a token may be good for."""
-
-_KEY_SIZE = 32
-_KEY_NAME = "callback-urls.key"
-_CONTEXT = b"sinkwell callback url 1\0"
 
 
 class _Payload(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,27 +34,13 @@ _decoder = msgspec.json.Decoder(_Payload)
 class CallbackUrls:
     """Makes and reads the tokens of one data directory."""
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: SigningKey) -> None:
         self._key = key
 
     @classmethod
     def of(cls, data_dir: Path) -> "CallbackUrls":
-        """Read the key, or make it on first use. Raises ``OSError``."""
-        path = data_dir / _KEY_NAME
-        try:
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        except FileExistsError:
-            key = path.read_bytes()
-            if len(key) == _KEY_SIZE:
-                return cls(key)
-            # Cut off while it was made: no token was signed with it.
-            fd = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
-        with os.fdopen(fd, "wb") as file:
-            key = secrets.token_bytes(_KEY_SIZE)
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
-        return cls(key)
+        """Use the key of a data directory. Raises ``OSError``."""
+        return cls(SigningKey.of(data_dir, "callback-urls"))
 
     def mint(self, source: str, sinks: Mapping[str, str], expires_at: float) -> str:
         """Return a token. ``sinks`` are key templates by sink, empty for the sink's usual one.
@@ -70,12 +50,12 @@ class CallbackUrls:
         check_templates(sinks)
         payload = _Payload(source=source, sinks=dict(sinks), expires_at=expires_at)
         text = msgspec.json.encode(payload)
-        return f"{_encoded(text)}.{_encoded(self._signature(text))}"
+        return f"{_encoded(text)}.{_encoded(self._key.sign(text))}"
 
     def read(self, token: str, source: str, now: float) -> dict[str, str]:
         """Return the sinks that a good token names. Raises ``Refusal`` (403)."""
         text, signature = _decoded(token)
-        if not hmac.compare_digest(signature, self._signature(text)):
+        if not self._key.verifies(text, signature):
             raise refused("the token of the callback URL was not made here")
         try:
             payload = _decoder.decode(text)
@@ -87,9 +67,6 @@ class CallbackUrls:
         if now >= payload.expires_at:
             raise refused("the token of the callback URL has expired")
         return payload.sinks
-
-    def _signature(self, text: bytes) -> bytes:
-        return hmac.new(self._key, _CONTEXT + text, "sha256").digest()
 
 
 def check_templates(sinks: Mapping[str, str]) -> None:

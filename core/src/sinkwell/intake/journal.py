@@ -48,6 +48,8 @@ class Notice:
     deduplication_key: str | None
     received_at: float
     labels: Mapping[str, str]
+    finished_batch: str | None = None
+    """Id of the batch whose end it tells."""
 
 
 @dataclass(frozen=True, slots=True)

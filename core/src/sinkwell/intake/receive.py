@@ -236,6 +236,7 @@ class Intake:
             deduplication_key=callback.deduplication_key,
             received_at=self._clock.now(),
             labels=callback.labels,
+            finished_batch=callback.finished_batch,
         )
 
     async def _on_disk(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

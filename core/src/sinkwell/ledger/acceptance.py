@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, tuple_
 
 from sinkwell.contract.events import (
+    BatchFinished,
     CallbackDuplicate,
     CallbackNotice,
     CallbackProviderFailed,
@@ -111,6 +112,14 @@ def _record_words(
         standing[_key(word)] = (word.callback_id, None)
         rows.callbacks.append(_callback_row(word, content=None))
         rows.announced.append((word.callback_id, word.received_at, _told(word)))
+        if isinstance(word, Notice) and word.finished_batch is not None:
+            over = BatchFinished(
+                callback_id=word.callback_id,
+                source=word.source,
+                batch_id=word.finished_batch,
+                labels=word.labels,
+            )
+            rows.announced.append((over.batch_id, word.received_at, over))
         results.append(Recorded(word.callback_id, duplicate=False))
     rows.write(connection)
     return results

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, select, update
 
 from sinkwell.delivery import decide
-from sinkwell.delivery.model import Settlement, Standing, State
+from sinkwell.delivery.model import Standing, State
 from sinkwell.ledger import eventlog
 from sinkwell.ledger.schema import deliveries, files
-
-Hold = tuple[str, int]
-"""A delivery and the epoch under which it is, or was, leased."""
 
 _standings = select(
     deliveries.c.file_id,
@@ -44,41 +41,49 @@ def find_standings(connection: Connection, file_ids: Sequence[str]) -> Mapping[s
     return standings
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A file one or more of whose deliveries have just become final."""
+
+    file_id: str
+    source: str
+    provider_id: str
+    labels: Mapping[str, str]
+    at: float
+    keep: Retention
+
+
 def close_files(
     connection: Connection,
-    settlements: Sequence[tuple[Retention, Settlement]],
+    ended: Sequence[Ended],
     announced: list[eventlog.Announced],
-) -> set[Hold]:
-    """Close the files that these settlements made final; return which of them lets one go.
+    *,
+    at_once: bool,
+) -> set[str]:
+    """Close those of these files whose deliveries are all final; return which are let go.
 
-    Of several that end the deliveries of one file together, only one does.
+    Unless ``at_once``, none is: what need not be kept is left to the keeper of the spool.
     """
-    ended = {s.lease.file.file_id: (keep, s) for keep, s in settlements if s.state.final}
     if not ended:
         return set()
-    standings = find_standings(connection, list(ended))
+    standings = find_standings(connection, [file.file_id for file in ended])
     rows = []
-    for file_id, (keep, settlement) in ended.items():
-        file, now = settlement.lease.file, settlement.attempt.ended_at
+    for file in ended:
         fact = decide.file_outcome(
-            file_id, file.source, file.provider_id, file.labels, standings[file_id]
+            file.file_id, file.source, file.provider_id, file.labels, standings[file.file_id]
         )
         if fact is None:
             continue
-        announced.append((file_id, now, fact))
-        wait = keep.failed if fact.failed else keep.stored
+        announced.append((file.file_id, file.at, fact))
+        wait = file.keep.failed if fact.failed else file.keep.stored
         rows.append(
             {
-                "file": file_id,
+                "file": file.file_id,
                 "to_state": "finished" if fact.TYPE == "file.finished" else "failed",
-                "at": now + wait,
-                "gone": wait == 0,
+                "at": file.at + wait,
+                "gone": at_once and wait == 0,
             }
         )
     if rows:
         connection.execute(_close_file, rows)
-    return {hold_of(ended[str(row["file"])][1]) for row in rows if row["gone"]}
-
-
-def hold_of(settlement: Settlement) -> Hold:
-    return settlement.lease.delivery_id, settlement.lease.epoch
+    return {str(row["file"]) for row in rows if row["gone"]}

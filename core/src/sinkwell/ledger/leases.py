@@ -16,8 +16,11 @@ from sinkwell.delivery.model import (
     State,
 )
 from sinkwell.ledger import eventlog
-from sinkwell.ledger.closing import Hold, Retention, close_files, hold_of
+from sinkwell.ledger.closing import Ended, Retention, close_files
 from sinkwell.ledger.schema import attempts, deliveries, files
+
+Hold = tuple[str, int]
+"""A delivery and the epoch under which it is, or was, leased."""
 
 _labels = msgspec.json.Decoder(dict[str, str])
 
@@ -155,7 +158,7 @@ def settle(
     valid = [
         (retention, settlement)
         for retention, settlement in settlements
-        if hold_of(settlement) in held
+        if _hold_of(settlement) in held
     ]
     releasing: set[Hold] = set()
     if valid:
@@ -167,15 +170,46 @@ def settle(
             for settlement in outcomes
             for fact in settlement.facts
         ]
-        releasing = close_files(connection, valid, announced)
+        releasing = _close(connection, valid, announced)
         eventlog.append(connection, announced)
     return [
         Settled(
-            valid=hold_of(settlement) in held,
-            released=hold_of(settlement) in releasing,
+            valid=_hold_of(settlement) in held,
+            released=_hold_of(settlement) in releasing,
         )
         for _, settlement in settlements
     ]
+
+
+def _close(
+    connection: Connection,
+    settlements: Sequence[tuple[Retention, Settlement]],
+    announced: list[eventlog.Announced],
+) -> set[Hold]:
+    """Close the files that these settlements made final; return which of them lets one go.
+
+    Of several that end the deliveries of one file together, only one does.
+    """
+    last = {s.lease.file.file_id: (keep, s) for keep, s in settlements if s.state.final}
+    ended = [_ended(keep, settlement) for keep, settlement in last.values()]
+    let_go = close_files(connection, ended, announced, at_once=True)
+    return {_hold_of(last[file_id][1]) for file_id in let_go}
+
+
+def _ended(keep: Retention, settlement: Settlement) -> Ended:
+    file = settlement.lease.file
+    return Ended(
+        file_id=file.file_id,
+        source=file.source,
+        provider_id=file.provider_id,
+        labels=file.labels,
+        at=settlement.attempt.ended_at,
+        keep=keep,
+    )
+
+
+def _hold_of(settlement: Settlement) -> Hold:
+    return settlement.lease.delivery_id, settlement.lease.epoch
 
 
 def hand_back(connection: Connection, leases: Sequence[tuple[Lease, float]]) -> Sequence[None]:

@@ -16,12 +16,13 @@ from sinkwell.intake.fetching import FetchClaims, Fetched, FetchLease, Unfetched
 from sinkwell.intake.journal import Acceptance, Notice, ProviderFailure, Recorded
 from sinkwell.intake.manifest import Manifest
 from sinkwell.ledger import acceptance as accepting
-from sinkwell.ledger import eventlog, fetches, leases, reads, refetches, routing, upkeep
+from sinkwell.ledger import eventlog, fetches, leases, reads, refetches, requests, routing, upkeep
 from sinkwell.ledger.closing import Retention
 from sinkwell.ledger.database import open_for_reading, open_for_writing, unavailable
 from sinkwell.ledger.leases import Claim
 from sinkwell.ledger.outbox import LedgerOutbox
 from sinkwell.ledger.writer import Writer
+from sinkwell.sharing.model import SharedFile
 
 _SHORT_PATIENCE = 0.005
 """How long, in seconds, an idle worker may wait for a commit to share."""
@@ -136,9 +137,20 @@ class Ledger:
     async def retry(self, delivery_id: str) -> str:
         """Bring a final delivery back and return its sink.
 
-        Raises ``LookupError`` when there is none, ``NotRetriableError`` when it cannot be.
+        Raises ``LookupError`` when there is none, ``WrongStateError`` when it cannot be.
         """
-        result = await self._writer.write(upkeep.retry, (delivery_id, self._clock.now()))
+        result = await self._writer.write(requests.retry, (delivery_id, self._clock.now()))
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    async def cancel(self, delivery_id: str) -> str:
+        """Give a waiting delivery up and return its sink.
+
+        Raises ``LookupError`` when there is none, ``WrongStateError`` when it cannot be.
+        """
+        asked = (delivery_id, self._clock.now(), self._retention)
+        result = await self._writer.write(requests.cancel, asked)
         if isinstance(result, Exception):
             raise result
         return result
@@ -191,6 +203,12 @@ class Ledger:
         """Return events that follow a position, in order."""
         return await self._read(eventlog.read_after, position, most)
 
+    async def events_matching(
+        self, position: int, most: int, types: Sequence[str], words: Sequence[str]
+    ) -> list[Event]:
+        """Return events that follow a position, of these types and with one of these texts."""
+        return await self._read(eventlog.read_matching, position, most, types, words)
+
     async def last_position(self) -> int:
         """Return the position of the newest event, 0 where there is none."""
         return await self._read(eventlog.last_position)
@@ -202,6 +220,10 @@ class Ledger:
     async def list_deliveries(self, wanted: reads.Filter) -> list[reads.DeliveryView]:
         """Return deliveries, the newest first."""
         return await self._read(reads.list_deliveries, wanted)
+
+    async def find_shared(self, file_id: str) -> SharedFile | None:
+        """Return what someone who wants its bytes must know of a file."""
+        return await self._read(reads.find_shared, file_id)
 
     async def list_attempts(self, delivery_id: str) -> list[reads.AttemptView]:
         """Return the tries of a delivery, the first one first."""

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func,
 from sinkwell.bus.model import NotificationState, Trouble, notification_id
 from sinkwell.contract.events import NotifierEnabled
 from sinkwell.ledger import eventlog
-from sinkwell.ledger.notifying import find_trouble, forget_trouble
+from sinkwell.ledger.outcomes import find_trouble, forget_trouble
 from sinkwell.ledger.schema import (
     cursors,
     events,

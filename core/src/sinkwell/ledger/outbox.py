@@ -14,7 +14,7 @@ from sinkwell.bus.model import (
     Trouble,
 )
 from sinkwell.clock import Clock
-from sinkwell.ledger import notified, notifying
+from sinkwell.ledger import notified, notifying, outcomes
 from sinkwell.ledger.writer import Writer
 
 P = ParamSpec("P")
@@ -52,7 +52,7 @@ class LedgerOutbox:
 
     async def settle(self, settlements: Sequence[NotificationSettlement]) -> Sequence[bool]:
         """Write outcomes whose lease still holds, and tell which those were."""
-        return await self._writer.write(notifying.settle, settlements, patience=_PATIENCE)
+        return await self._writer.write(outcomes.settle, settlements, patience=_PATIENCE)
 
     async def hand_back(self, leases: Sequence[NotificationLease]) -> None:
         """End leases as if they had never been."""

@@ -6,11 +6,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
+from sinkwell.delivery.model import State
 from sinkwell.ledger.schema import attempts, callbacks, deliveries, fetch_attempts, fetches, files
+from sinkwell.sharing.model import SharedFile
 
 _labels = msgspec.json.Decoder(dict[str, str])
+_file = select(files).where(files.c.id == bindparam("file"))
+_stored = (
+    select(deliveries.c.sink, deliveries.c.key)
+    .where(deliveries.c.file_id == bindparam("file"), deliveries.c.state == State.STORED.value)
+    .order_by(deliveries.c.sink)
+)
 
 
 class FetchView(msgspec.Struct, frozen=True, kw_only=True):
@@ -229,6 +237,25 @@ def list_deliveries(connection: Connection, wanted: Filter) -> list[DeliveryView
         )
         for row in connection.execute(query)
     ]
+
+
+def find_shared(connection: Connection, file_id: str) -> SharedFile | None:
+    """Return what someone who wants its bytes must know of a file."""
+    file = connection.execute(_file, {"file": file_id}).one_or_none()
+    if file is None:
+        return None
+    stored = connection.execute(_stored, {"file": file_id}).all()
+    ending = f".{file.extension}" if file.extension else ""
+    return SharedFile(
+        file_id=file_id,
+        size=file.size,
+        sha256=file.sha256,
+        media_type=file.media_type,
+        name=file.name or f"{file.provider_id or file_id}{ending}",
+        state=file.state,
+        in_spool=not file.released,
+        stored=tuple((sink, key) for sink, key in stored),
+    )
 
 
 def list_attempts(connection: Connection, delivery_id: str) -> list[AttemptView]:

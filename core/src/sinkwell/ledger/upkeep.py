@@ -1,4 +1,4 @@
-"""What is done now and then: at start, when people ask, when retention ends."""
+"""What is done now and then: at start, when a file is lost, when retention ends."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, false, select, update
 
 from sinkwell.contract import Fact
-from sinkwell.contract.events import DeliveryRejected, DeliveryRetried, FileQuarantined
+from sinkwell.contract.events import DeliveryRejected, FileQuarantined
 from sinkwell.delivery import decide
 from sinkwell.delivery.model import State
 from sinkwell.intake.fetching import FetchState
@@ -16,10 +16,6 @@ from sinkwell.ledger.closing import find_standings
 from sinkwell.ledger.schema import deliveries, fetches, files
 
 _labels = msgspec.json.Decoder(dict[str, str])
-
-
-class NotRetriableError(Exception):
-    """A delivery cannot be tried again; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,30 +64,6 @@ _end_fetch = (
 _known = select(files.c.id).where(files.c.id.in_(bindparam("ids", expanding=True)))
 _kept = select(files.c.id, files.c.size).where(
     files.c.spool_id == bindparam("spool"), files.c.released == false()
-)
-_one = (
-    select(
-        deliveries.c.id,
-        deliveries.c.file_id,
-        deliveries.c.sink,
-        deliveries.c.key,
-        deliveries.c.state,
-        deliveries.c.attempts,
-        files.c.source,
-        files.c.provider_id,
-        files.c.labels,
-        files.c.released,
-    )
-    .join(files, files.c.id == deliveries.c.file_id)
-    .where(deliveries.c.id == bindparam("delivery"))
-)
-_reopen = (
-    update(deliveries)
-    .where(deliveries.c.id == bindparam("delivery"))
-    .values(state=State.PENDING.value, due_at=bindparam("present"), attempts=0, settled_at=None)
-)
-_reopen_file = (
-    update(files).where(files.c.id == bindparam("file")).values(state="open", release_at=None)
 )
 _let_go = (
     select(files.c.id, files.c.size)
@@ -142,38 +114,6 @@ def known_files(connection: Connection, file_ids: Sequence[str]) -> set[str]:
 def kept_files(connection: Connection, spool_id: str) -> dict[str, int]:
     """Return id and size of every file that should lie in the spool."""
     return {row.id: row.size for row in connection.execute(_kept, {"spool": spool_id})}
-
-
-def retry(connection: Connection, asked: Sequence[tuple[str, float]]) -> Sequence[str | Exception]:
-    """Bring final deliveries back; return the sink of each, or why it cannot be."""
-    return [_retry(connection, delivery_id, now) for delivery_id, now in asked]
-
-
-def _retry(connection: Connection, delivery_id: str, now: float) -> str | Exception:
-    row = connection.execute(_one, {"delivery": delivery_id}).one_or_none()
-    if row is None:
-        return LookupError(f"there is no delivery {delivery_id}")
-    if not State(row.state).final:
-        return NotRetriableError(f"delivery {delivery_id} is {row.state}: it is tried by itself")
-    if row.released:
-        return NotRetriableError(
-            f"the file of delivery {delivery_id} has left the spool; "
-            "[spool] retention and failed_retention say how long it stays"
-        )
-    connection.execute(_reopen, {"delivery": delivery_id, "present": now})
-    connection.execute(_reopen_file, {"file": row.file_id})
-    fact = DeliveryRetried(
-        delivery_id=delivery_id,
-        file_id=row.file_id,
-        source=row.source,
-        provider_id=row.provider_id,
-        labels=_labels.decode(row.labels),
-        sink=row.sink,
-        key=row.key,
-        attempt=row.attempts,
-    )
-    eventlog.append(connection, [(row.file_id, now, fact)])
-    return str(row.sink)
 
 
 def find_released(

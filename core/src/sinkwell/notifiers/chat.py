@@ -25,6 +25,7 @@ _MOST_LINES = 20
 _TEMPLATE = (
     "{{ event.type }}: {{ event.data.sink or event.data.source or event.subject }}"
     "{% if event.data.error %} ({{ event.data.error }}){% endif %}"
+    "{% if event.data.link %} {{ event.data.link.url }}{% endif %}"
 )
 
 

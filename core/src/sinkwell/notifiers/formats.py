@@ -114,7 +114,7 @@ class ScreenshotCenterFormat:
                 "event": name,
                 "screenshot_id": getattr(event.data, "provider_id", None),
                 "status": status,
-                "image_url": None,
+                "image_url": link.url if (link := getattr(event.data, "link", None)) else None,
                 "apps": apps,
             }
         )

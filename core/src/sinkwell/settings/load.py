@@ -33,6 +33,7 @@ from sinkwell.settings.rules import (
     check_durability,
     check_events,
     check_exposure,
+    check_links,
     check_routes,
 )
 
@@ -127,6 +128,13 @@ class _Loader:
         """Check what holds between sections, as far as each of them is fine."""
         if sections["server"] is not None:
             check_exposure(self._report, sections["server"])
+            check_links(
+                self._report,
+                sections["server"],
+                sections["notifiers"],
+                sections["sinks"],
+                self._registry,
+            )
         if sections["ledger"] is not None:
             check_durability(self._report, sections["ledger"])
         sources, sinks = self._names("sources"), self._names("sinks")

@@ -4,8 +4,10 @@ import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
+from sinkwell.contract import Capability
 from sinkwell.contract.events import FACTS
-from sinkwell.contract.settings import NotifierSettings, SourceSettings
+from sinkwell.contract.settings import NotifierSettings, SinkSettings, SourceSettings
+from sinkwell.contract.sink import AnySinkType
 from sinkwell.delivery.condition import Condition
 from sinkwell.plugins import Registry
 from sinkwell.settings.model import LedgerSettings, Route, ServerSettings
@@ -89,6 +91,35 @@ def check_batches(
         if notifier.batch is not None and not registry.notifiers[notifier.type].type.batches:
             what = f'notifier type "{notifier.type}" tells events one by one'
             report.error(("notifiers", name, "batch"), what, "remove batch")
+
+
+def check_links(
+    report: Report,
+    server: ServerSettings,
+    notifiers: Mapping[str, NotifierSettings],
+    sinks: Mapping[str, SinkSettings],
+    registry: Registry,
+) -> None:
+    """Give links only to notifiers that can take them, and where some can be made."""
+    signers = {name for name, each in registry.sinks.items() if _presigns(each.type)}
+    for name, notifier in notifiers.items():
+        path = ("notifiers", name, "links")
+        if notifier.links == "none":
+            continue
+        if not registry.notifiers[notifier.type].type.recorded:
+            what = f'notifier type "{notifier.type}" is given no links'
+            report.error(path, what, "remove links")
+        elif notifier.links == "sinkwell" and server.public_url is None:
+            what = f"{key_title(path)}: the address is not known by which others reach Sinkwell"
+            report.error(path, what, 'set [server] public_url = "https://hooks.example.com"')
+        elif notifier.links == "sink" and not any(s.type in signers for s in sinks.values()):
+            what = f"{key_title(path)}: no sink is configured that can sign links"
+            known = ", ".join(sorted(signers)) or "none is installed"
+            report.error(path, what, f'write links = "sinkwell"; sink types that can: {known}')
+
+
+def _presigns(kind: AnySinkType) -> bool:
+    return Capability.PRESIGN in kind.capabilities
 
 
 def _is_loopback(host: str) -> bool:

@@ -38,6 +38,7 @@ _SIGNATURE = re.compile("(?:sha256=)?([0-9a-fA-F]{64})")
 _FINISHED = {"screenshot.finished", "screenshot.completed", "finished", "done"}
 _FAILED = {"screenshot.failed", "failed"}
 _NOTICES = ("batch.", "app.")
+_BATCH_OVER = {"batch.finished", "batch.completed"}
 _KEPT = ("url", "width", "height", "created_at", "tags", "tag", "batch_id", "app", "path", "apps")
 
 
@@ -123,13 +124,15 @@ def _finished(document: Mapping[str, Any], name: str, status: str) -> Callback:
 
 def _notice(document: Mapping[str, Any], name: str, told: str, body: bytes) -> Callback:
     """Keep news. One screenshot may be uploaded by several apps, so its id alone is not enough."""
+    batch = text(document.get("batch_id"), LONGEST_ID)
     return Callback(
-        provider_id=name or text(document.get("batch_id"), LONGEST_ID),
+        provider_id=name or batch,
         deduplication_key=f"{told}:{fingerprint(body)}",
         succeeded=True,
         provider_status=told,
         labels=_labels(document),
         notice=True,
+        finished_batch=(batch or name or None) if told in _BATCH_OVER else None,
     )
 
 

@@ -1,6 +1,6 @@
 """The API under ``/api/v1``."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Literal
 
 from litestar import Router, get, post
@@ -13,7 +13,7 @@ from sinkwell.delivery.model import State
 from sinkwell.intake.fetch_worker import FetchWorker
 from sinkwell.ledger.ledger import Ledger
 from sinkwell.ledger.reads import AttemptView, DeliveryView, FileView, Filter
-from sinkwell.ledger.upkeep import NotRetriableError
+from sinkwell.ledger.requests import WrongStateError
 from sinkwell.web.events import event_handlers
 from sinkwell.web.fetches import fetch_handlers
 from sinkwell.web.notifications import notification_handlers, notifier_handlers
@@ -80,14 +80,14 @@ def api_router(
 
     @post("/deliveries/{delivery_id:str}/retry", status_code=202, summary="Try a final one again")
     async def retry_delivery(delivery_id: FromPath[str]) -> dict[str, str]:
-        try:
-            sink = await ledger.retry(delivery_id)
-        except LookupError as error:
-            raise NotFoundException(str(error)) from error
-        except NotRetriableError as error:
-            raise ClientException(str(error), status_code=409) from error
+        sink = await _asked(ledger.retry(delivery_id))
         wake(sink)
         return {"id": delivery_id, "sink": sink, "state": State.PENDING}
+
+    @post("/deliveries/{delivery_id:str}/cancel", status_code=200, summary="Give a waiting one up")
+    async def cancel_delivery(delivery_id: FromPath[str]) -> dict[str, str]:
+        sink = await _asked(ledger.cancel(delivery_id))
+        return {"id": delivery_id, "sink": sink, "state": State.CANCELLED}
 
     return Router(
         "/api/v1",
@@ -99,6 +99,7 @@ def api_router(
             list_deliveries,
             list_attempts,
             retry_delivery,
+            cancel_delivery,
             *event_handlers(bus.feed),
             *notifier_handlers(bus, ledger.outbox),
             *notification_handlers(bus, ledger.outbox),
@@ -110,3 +111,12 @@ def _only(found: Sequence[FileView], otherwise: str) -> FileView:
     if not found:
         raise NotFoundException(otherwise)
     return found[0]
+
+
+async def _asked(doing: Awaitable[str]) -> str:
+    try:
+        return await doing
+    except LookupError as error:
+        raise NotFoundException(str(error)) from error
+    except WrongStateError as error:
+        raise ClientException(str(error), status_code=409) from error

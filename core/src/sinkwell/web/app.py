@@ -22,6 +22,7 @@ from sinkwell.web.access import api_guard, through_control_socket
 from sinkwell.web.api import api_router
 from sinkwell.web.callback_urls import Minter, callback_urls_router
 from sinkwell.web.callbacks import callback_handler
+from sinkwell.web.downloads import Downloads, download_handlers
 from sinkwell.web.notifications import public_keys_handler
 from sinkwell.web.pages import overview_page
 
@@ -41,6 +42,7 @@ def create_app(
     dispatch: Dispatch,
     fetchers: Mapping[str, FetchWorker],
     minter: Minter,
+    downloads: Downloads,
     bus: Bus,
     refusals: RefusalTally,
     unready: Callable[[], str | None],
@@ -73,6 +75,7 @@ def create_app(
             public_keys_handler(bus),
             api_router(ledger, bus, dispatch.wake, fetchers, guard),
             callback_urls_router(minter, guard),
+            *download_handlers(downloads, guard),
             overview_page(
                 ledger,
                 guard,

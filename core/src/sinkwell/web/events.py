@@ -103,20 +103,29 @@ def event_handlers(feed: Feed) -> Sequence[HTTPRouteHandler]:
 
 
 async def _page(feed: Feed, after: int, limit: int, wait: float, interest: Interest) -> list[Entry]:
-    """Return what matches, from as many reads as it takes; wait only while there is nothing."""
-    found: list[Entry] = []
-    position = after
+    """Return what matches; wait only while there is nothing."""
     until = asyncio.get_running_loop().time() + wait
+    entries = await feed.now_after(after)
+    _refuse_gap(after, entries)
+    while True:
+        found, position = await _matching(feed, after, limit, interest)
+        if found or not await _news(feed, position, until):
+            return found
+        after = position
+
+
+async def _matching(
+    feed: Feed, position: int, limit: int, interest: Interest
+) -> tuple[list[Entry], int]:
+    """Return what matches, from as many reads as it takes, and how far the log was looked at."""
+    found: list[Entry] = []
     while len(found) < limit:
-        entries = await feed.now_after(position)
-        if not entries and wait and not found:
-            entries = await _news(feed, position, until)
-        if not entries:
+        entries, looked_to = await feed.matching(position, interest)
+        if looked_to == position:
             break
-        _refuse_gap(position, entries)
-        found += (entry for entry in entries if interest.wants(entry.event))
-        position = entries[-1].event.position
-    return found[:limit]
+        found += entries
+        position = looked_to
+    return found[:limit], position
 
 
 async def _news(feed: Feed, position: int, until: float) -> list[Entry]:

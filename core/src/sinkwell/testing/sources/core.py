@@ -171,6 +171,7 @@ def as_expected(callback: Callback) -> Expected:
         files=tuple(_expected_file(file) for file in callback.files),
         labels=dict(callback.labels),
         notice=callback.notice,
+        finished_batch=callback.finished_batch,
     )
 
 

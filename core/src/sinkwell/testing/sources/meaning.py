@@ -130,6 +130,11 @@ class SourceMeaning(SourceKit):
             check_texts(callback, repr(sample.name))
             named = callback.provider_id or callback.notice or not callback.succeeded
             assert named, f"{sample.name!r} has no id"
+            over = callback.finished_batch
+            assert over is None or callback.notice, (
+                f"{sample.name!r} ends a batch, and is no notice"
+            )
+            assert over != "", f"{sample.name!r} ends a batch without an id"
 
     def test_secrets_stay_secret(
         self,

@@ -59,6 +59,7 @@ class Expected:
     files: tuple[ExpectedFile, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     notice: bool = False
+    finished_batch: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
