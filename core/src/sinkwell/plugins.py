@@ -4,10 +4,7 @@ Each plugin gets a pluggy manager of its own. So what one plugin does (a wrong h
 a hook wrapper) cannot reach another, and refusing a plugin is dropping its manager.
 """
 
-import re
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import partial
@@ -16,22 +13,13 @@ from importlib.metadata import EntryPoint
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
-import msgspec
 import pluggy
-from msgspec import inspect
 
 from sinkwell.contract import hooks
-from sinkwell.contract.notifier import AnyNotifierType, NotifierType
-from sinkwell.contract.settings import (
-    NotifierSettings,
-    SinkSettings,
-    SourceSettings,
-    decode_custom,
-)
-from sinkwell.contract.sink import AnySinkType, SinkType
-from sinkwell.contract.source import AnySourceType, SourceType
-from sinkwell.naming.segment import LONGEST_SEGMENT
-from sinkwell.naming.template import LONGEST_KEY
+from sinkwell.contract.notifier import AnyNotifierType
+from sinkwell.contract.sink import AnySinkType
+from sinkwell.contract.source import AnySourceType
+from sinkwell.vetting import KINDS, Kind, RefusedError, strangers_code, vet
 
 T = TypeVar("T")
 TypeT = TypeVar("TypeT", AnySourceType, AnySinkType, AnyNotifierType)
@@ -107,29 +95,6 @@ class _Origin:
         return f"{self.distribution} {self.version}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    noun: str
-    hook: str
-    offers: type[Any]
-    settings: type[msgspec.Struct]
-
-
-_KINDS = (
-    _Kind("source", "sinkwell_sources", SourceType, SourceSettings),
-    _Kind("sink", "sinkwell_sinks", SinkType, SinkSettings),
-    _Kind("notifier", "sinkwell_notifiers", NotifierType, NotifierSettings),
-)
-
-
-class _RefusedError(Exception):
-    """What is wrong; the advice is to tell the authors, unless there is a better one."""
-
-    def __init__(self, what: str, advice: str | None = None) -> None:
-        super().__init__(what)
-        self.advice = advice
-
-
 class _Discovery:
     """What was found so far."""
 
@@ -160,9 +125,9 @@ class _Discovery:
         manager = self._tried(origin, partial(_admit, load, origin))
         if manager is None:
             return
-        for kind in _KINDS:
+        for kind in KINDS:
             for offered in self._tried(origin, partial(_returned_types, manager, kind)) or ():
-                if self._tried(origin, partial(_vet, kind, offered)):
+                if self._tried(origin, partial(vet, kind, offered)):
                     claim = Registered(offered, origin.distribution, origin.version, origin.plugin)
                     self._claims.setdefault((kind.noun, offered.name), []).append(claim)
 
@@ -173,7 +138,7 @@ class _Discovery:
             for (noun, name), claims in self._claims.items()
             if len(claims) > 1
         }
-        types: dict[str, dict[str, Registered[Any]]] = {kind.noun: {} for kind in _KINDS}
+        types: dict[str, dict[str, Registered[Any]]] = {kind.noun: {} for kind in KINDS}
         for (noun, name), claims in sorted(self._claims.items()):
             if len(claims) == 1:
                 types[noun][name] = claims[0]
@@ -188,7 +153,7 @@ class _Discovery:
     def _tried(self, origin: _Origin, step: Callable[[], T]) -> T | None:
         try:
             return step()
-        except _RefusedError as refused:
+        except RefusedError as refused:
             self._report(origin, str(refused), refused.advice or _tell_authors(origin))
             return None
 
@@ -207,117 +172,36 @@ def _tell_authors(owner: object) -> str:
     return f"report this to the authors of {owner}"
 
 
-@contextmanager
-def _strangers_code(failure: str, advice: str | None = None) -> Iterator[None]:
-    """Turn whatever the block raises into a refusal, save the user's Ctrl-C."""
-    try:
-        yield
-    except (KeyboardInterrupt, _RefusedError):
-        raise
-    except BaseException as error:
-        reason = traceback.format_exception_only(error)[-1].strip()
-        raise _RefusedError(f"{failure}: {reason}", advice) from error
-
-
 def _admit(load: Callable[[], object], origin: _Origin) -> pluggy.PluginManager:
     """Return a manager that knows this plugin alone, its hooks validated."""
     advice = f"reinstall {origin.distribution}, or report this to its authors"
-    with _strangers_code("cannot be imported", advice):
+    with strangers_code("cannot be imported", advice):
         plugin = load()
     manager = pluggy.PluginManager(hooks.NAMESPACE)
     manager.add_hookspecs(hooks)
-    with _strangers_code("cannot be registered"):
+    with strangers_code("cannot be registered"):
         try:
             manager.register(plugin, origin.plugin)
         except pluggy.PluginValidationError as error:
             what = " ".join(f"has a hook that does not fit: {error}".split())
-            raise _RefusedError(what) from error
+            raise RefusedError(what) from error
     callers = manager.get_hookcallers(plugin) or []
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         unknown = next(caller.name for caller in callers if not caller.has_spec())
-        close = get_close_matches(unknown, [kind.hook for kind in _KINDS], n=1, cutoff=0)
+        close = get_close_matches(unknown, [kind.hook for kind in KINDS], n=1, cutoff=0)
         what = f'implements an unknown hook "{unknown}"; the nearest is "{close[0]}"'
-        raise _RefusedError(what) from error
+        raise RefusedError(what) from error
     if not callers:
-        raise _RefusedError("implements no hook; each needs the mark @sinkwell.contract.hookimpl")
+        raise RefusedError("implements no hook; each needs the mark @sinkwell.contract.hookimpl")
     return manager
 
 
-def _returned_types(manager: pluggy.PluginManager, kind: _Kind) -> list[Any]:
-    with _strangers_code(f"its hook {kind.hook} failed"):
+def _returned_types(manager: pluggy.PluginManager, kind: Kind) -> list[Any]:
+    with strangers_code(f"its hook {kind.hook} failed"):
         returned = getattr(manager.hook, kind.hook)()
         return [offered for types in returned for offered in types]
-
-
-def _vet(kind: _Kind, offered: Any) -> bool:
-    """Return True for a type of that kind; refuse anything that is none."""
-    if not isinstance(offered, kind.offers):
-        found, expected = type(offered).__name__, kind.offers.__name__
-        raise _RefusedError(f"its hook {kind.hook} returned a {found} instead of a {expected}")
-    name, settings = offered.name, offered.settings
-    if not (isinstance(name, str) and re.fullmatch(r"[a-z0-9][a-z0-9-]*", name)):
-        what = f"the {kind.noun} type {name!r} is misnamed: lower-case letters, digits and dashes"
-        raise _RefusedError(what)
-    whose = f'the settings class of {kind.noun} type "{name}"'
-    if not (isinstance(settings, type) and issubclass(settings, kind.settings)):
-        raise _RefusedError(f"{whose} does not extend {kind.settings.__name__}")
-    with _strangers_code(f"{whose} cannot be understood"):
-        for each in msgspec.structs.fields(settings):
-            for custom in _custom_types(inspect.type_info(each.type), set()):
-                if not _decodable(custom):
-                    what = f'{whose} cannot hold its field "{each.name}", a {custom.__name__}'
-                    raise _RefusedError(what)
-    if isinstance(offered, SinkType):
-        _vet_key_limits(offered)
-        _vet_functions(offered)
-    return True
-
-
-def _vet_key_limits(offered: AnySinkType) -> None:
-    """Refuse a sink that does not take every key that Sinkwell makes."""
-    whose = f'the key limits of sink type "{offered.name}"'
-    with _strangers_code(f"{whose} cannot be understood"):
-        key, segment = offered.key_limits.key, offered.key_limits.segment
-        if key < LONGEST_KEY or (segment is not None and segment < LONGEST_SEGMENT):
-            least = f"{LONGEST_KEY} bytes a key and {LONGEST_SEGMENT} a segment"
-            raise _RefusedError(f"{whose} are too low: every sink takes {least}")
-
-
-def _vet_functions(offered: AnySinkType) -> None:
-    """Refuse a sink that offers as a function what is none."""
-    for name in ("examine", "policy"):
-        function = getattr(offered, name)
-        if function is not None and not callable(function):
-            found = type(function).__name__
-            raise _RefusedError(
-                f'{name} of sink type "{offered.name}" is a {found} instead of a function'
-            )
-
-
-def _decodable(custom: type) -> bool:
-    try:
-        with suppress(ValueError):  # it knows the type, and wants a better value than None
-            decode_custom(custom, None)
-    except NotImplementedError:
-        return False
-    return True
-
-
-def _custom_types(described: object, seen: set[int]) -> Iterator[type]:
-    """Yield the types that msgspec alone cannot read, from a description and all below it."""
-    if id(described) in seen:  # a class may hold itself
-        return
-    seen.add(id(described))
-    if isinstance(described, inspect.CustomType):
-        yield described.cls
-    elif isinstance(described, inspect.Type | inspect.Field):
-        for name in described.__struct_fields__:
-            yield from _custom_types(getattr(described, name), seen)
-    elif isinstance(described, tuple):
-        for each in described:
-            yield from _custom_types(each, seen)
 
 
 def _clash(noun: str, name: str, claims: list[Registered[Any]]) -> PluginProblem:
