@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from sinkwell.ledger.schema import attempts, callbacks, deliveries, fetch_attempts, fetches, files
 
-_labels = msgspec.json.Decoder(dict[str, str])
+_texts = msgspec.json.Decoder(dict[str, str])
 
 
 class FetchView(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +40,8 @@ class FileView(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
     status: str
     """The provider's own word for how the capture ended."""
+    overrides: dict[str, str] | None
+    """Key templates by sink that its callback URL named in place of the routes."""
     state: str
     received_at: float
     in_spool: bool
@@ -56,6 +58,8 @@ class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     file_id: str
     source: str
     token: str
+    labels: dict[str, str]
+    """Those of the file."""
     sink: str
     key: str
     state: str
@@ -144,12 +148,13 @@ def list_files(connection: Connection, wanted: Filter) -> list[FileView]:
             media_type=row.media_type,
             extension=row.extension,
             name=row.name,
-            labels=_labels.decode(row.labels),
+            labels=_texts.decode(row.labels),
             status=row.provider_status,
+            overrides=row.overrides and _texts.decode(row.overrides),
             state=row.state,
             received_at=row.received_at,
             in_spool=not row.released,
-            error=row.error or _labels.decode(row.labels).get("mismatch"),
+            error=row.error or _texts.decode(row.labels).get("mismatch"),
             fetch=_fetch_view(row),
         )
         for row in connection.execute(query)
@@ -195,7 +200,7 @@ def list_fetch_attempts(connection: Connection, file_id: str) -> list[FetchAttem
 def list_deliveries(connection: Connection, wanted: Filter) -> list[DeliveryView]:
     """Return deliveries, the newest first."""
     query = (
-        select(deliveries, files.c.source, files.c.provider_id)
+        select(deliveries, files.c.source, files.c.provider_id, files.c.labels)
         .join(files, files.c.id == deliveries.c.file_id)
         .order_by(deliveries.c.id.desc())
         .limit(wanted.limit)
@@ -217,6 +222,7 @@ def list_deliveries(connection: Connection, wanted: Filter) -> list[DeliveryView
             file_id=row.file_id,
             source=row.source,
             token=row.provider_id,
+            labels=_texts.decode(row.labels),
             sink=row.sink,
             key=row.key,
             state=row.state,
