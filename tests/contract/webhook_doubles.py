@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from sinkwell.samples import png
 from sinkwell.testing import (
     Body,
@@ -513,6 +515,38 @@ def signed_with_time_and_id() -> WebhookDouble:
     )
 
 
+def standard_public() -> WebhookDouble:
+    def sent(name: str) -> Sample:
+        sample = by_json(name)
+        request = sample.request.with_value(Header("webhook-id"), f"msg_{name}")
+        return Sample(name, request, linked(f"msg_{name}", *_url_and_status(name), extension="png"))
+
+    def sign(request: Request, secret: str, at: float) -> Request:
+        time = str(int(at))
+        signed = (request.value(Header("webhook-id")) or b"") + f".{time}.".encode() + request.body
+        signature = base64.b64encode(private.get(secret, nobody).sign(signed)).decode()
+        dated = request.with_value(Header("webhook-timestamp"), time)
+        return dated.with_value(Header("webhook-signature"), f"v1a,{signature}")
+
+    nobody = Ed25519PrivateKey.from_private_bytes(b"d" * 32)
+    private = {}
+    for seed in (b"a", b"b", b"c"):
+        key = Ed25519PrivateKey.from_private_bytes(seed * 32)
+        encoded = base64.b64encode(key.public_key().public_bytes_raw()).decode()
+        private[f"whpk_{encoded}"] = key
+    *own, foreign = private
+    return WebhookDouble(
+        {**JSON_SECTION, "preset": "standard-webhooks", "id": "header:webhook-id"},
+        [sent("v1"), sent("v2")],
+        sign,
+        Header("webhook-signature"),
+        covers=(Body(), Header("webhook-id"), Header("webhook-timestamp")),
+        tolerance=300.0,
+        secrets=own,
+        foreign_secret=foreign,
+    )
+
+
 def _url_and_status(name: str) -> tuple[str, str]:
     return f"https://files.example.com/{name}.png", "done"
 
@@ -522,4 +556,5 @@ BY_SETTINGS: dict[str, Callable[[], WebhookDouble]] = {
     "basic": basic,
     "header": own_header,
     "hmac": signed_with_time_and_id,
+    "ed25519": standard_public,
 }

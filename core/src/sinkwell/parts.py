@@ -135,7 +135,8 @@ def make_fetcher(settings: FetchSettings, origin: OpenSource, limits: IntakeLimi
         for host, each in settings.headers.items()
     }
     rules = FetchRules.of(hosts, settings.allow_networks)
-    return Fetcher(rules, headers, fetch_limits(limits, settings.timeout))
+    limits = fetch_limits(limits, settings.timeout)
+    return Fetcher(rules, headers, limits, ca_bundle=settings.ca_bundle)
 
 
 def public_url(server: ServerSettings) -> str:

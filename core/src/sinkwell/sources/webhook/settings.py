@@ -3,8 +3,6 @@
 A preset is the same keys with values; what is written beside it comes first.
 """
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
@@ -15,11 +13,11 @@ import msgspec
 from sinkwell.contract import Duration, Secret, SourceSettings, Transport
 from sinkwell.contract.settings import decode_custom
 from sinkwell.sources.webhook.presets import PRESETS
+from sinkwell.sources.webhook.standard_keys import is_public, public_key, shared_key
 
 HEADER = "header:"
 """Begins an expression that means a header."""
 
-_WHSEC = "whsec_"
 _EXPRESSIONS = ("file", "id", "status", "url", "expires")
 _WITH_HEADER = {"header", "hmac"}
 
@@ -181,13 +179,25 @@ def _check(settings: WebhookSettings) -> None:
     if authentication.scheme is not Scheme.NONE and not settings.secrets:
         raise ValueError("secrets must name at least one secret")
     if authentication.scheme is Scheme.STANDARD_WEBHOOKS:
-        for secret in settings.secrets:
-            standard_key(secret)
+        _check_standard_keys(settings)
     _check_places(settings)
     for name in _EXPRESSIONS:
         _check_expression(name, getattr(settings, name))
     for label, expression in (settings.labels or {}).items():
         _check_expression(f"labels: {label}", expression)
+
+
+def _check_standard_keys(settings: WebhookSettings) -> None:
+    for secret in settings.secrets:
+        if not is_public(secret):
+            shared_key(secret)
+            continue
+        public_key(secret)
+        if settings.transport not in {Transport.JSON, Transport.BASE64}:
+            raise ValueError(
+                "secrets: a public key verifies a message that is held whole, "
+                'which is so with transport = "json" and "base64" alone'
+            )
 
 
 def _check_places(settings: WebhookSettings) -> None:
@@ -210,14 +220,3 @@ def _check_expression(name: str, expression: str | None) -> None:
         jmespath.compile(expression)
     except jmespath.exceptions.JMESPathError:
         raise ValueError(f"{name} is no JMESPath expression, nor header:NAME") from None
-
-
-def standard_key(secret: Secret) -> bytes:
-    """Return the key of a Standard Webhooks secret. Raises ``ValueError`` when it is none."""
-    try:
-        key = base64.b64decode(secret.reveal().removeprefix(_WHSEC), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if not key:
-        raise ValueError("secrets: one is not whsec_ and Base64, as Standard Webhooks has them")
-    return key

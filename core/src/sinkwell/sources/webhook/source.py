@@ -31,8 +31,8 @@ from sinkwell.sources.values import (
     labels,
     text,
 )
+from sinkwell.sources.webhook.making import make_proof
 from sinkwell.sources.webhook.presets import PRESETS
-from sinkwell.sources.webhook.proofs import make_proof
 from sinkwell.sources.webhook.settings import HEADER, WebhookSettings, complete
 from sinkwell.sources.webhook.view import View
 
@@ -90,8 +90,10 @@ class Webhook(Source):
                 labels=kept,
                 notice=True,
             )
-        if settings.status is None or self._is_success(status):
+        if self._may_have_file(status):
             raise MalformedCallbackError("the callback brings no file where one is looked for")
+        if not status:  # no word of a failure: the expression may be wrong, and the file be lost
+            raise MalformedCallbackError("the callback has no status where one is looked for")
         return Callback(
             provider_id=name,
             deduplication_key=self._key("failed:", name, message),
@@ -133,8 +135,7 @@ class Webhook(Source):
         match self.transport:
             case Transport.MULTIPART:
                 wanted = self._settings.file
-                parts = [part for part in message.parts if part.field == wanted]
-                for part in parts[:_MOST_FILES]:
+                for part in (part for part in message.parts if part.field == wanted):
                     media_type = text(part.content_type, _LONGEST_TYPE)
                     yield PartFile(part, media_type, extension_of(_path(part.filename)))
             case Transport.RAW:
@@ -154,8 +155,13 @@ class Webhook(Source):
     def _found(self, message: Message) -> Iterator[tuple[str, str | None]]:
         """Yield link or content and name of each file that the expression finds."""
         found = self._view.find(self._settings.file, message)
+        several = found if isinstance(found, list) else [found]
+        if len(several) > _MOST_FILES:
+            raise MalformedCallbackError(
+                f"the callback brings {len(several)} files; {_MOST_FILES} are taken at once"
+            )
         each: Any
-        for each in (found if isinstance(found, list) else [found])[:_MOST_FILES]:
+        for each in several:
             inner = each if isinstance(each, dict) else {"url": each}
             value = inner.get("url")
             if isinstance(value, int) and not isinstance(value, bool):
