@@ -141,6 +141,32 @@ def test_the_published_vector_of_github_is_believed() -> None:
     assert opened.authenticate(message(opened, b"Hello, World!", x_hub_signature_256=signature))
 
 
+def test_a_signature_that_urlbox_publishes_is_believed() -> None:
+    # Of the tests of its own client for .NET.
+    opened = source(
+        preset="urlbox",
+        secrets=["webhook_secret"],
+        authentication=None,
+        file=None,
+        transport=None,
+    )
+    render = "e9617143-2a95-4962-9cc9-d72f3c413b9c"
+    folder = "https://renders.urlbox.com/ub-temp-renders/renders/571f54138cd8b877077d3788/2024/1/11"
+    body = (
+        f'{{"event":"render.succeeded","renderId":"{render}","result":'
+        f'{{"renderUrl":"{folder}/{render}.png","size":359081}},"meta":'
+        '{"startTime": "2024-01-11T23:32:11.908Z","endTime":"2024-01-11T23:33:32.500Z"}}'
+    ).encode()
+    digest = "41f85178517e8e031be5771ee4951bc3f6fbd871f41b4866546803576b1c3843"
+    sent = message(opened, body, x_urlbox_signature=f"t=123456,sha256={digest}")
+    sent.received_at = 123_456.0
+
+    assert opened.authenticate(sent)
+    (file,) = opened.parse(sent).files
+    assert isinstance(file, LinkedFile)
+    assert file.url.endswith(f"/{render}.png")
+
+
 # The replay guard.
 
 
