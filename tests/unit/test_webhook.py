@@ -1,5 +1,6 @@
 """What the settings of a webhook say, beyond what every source must keep."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from sinkwell.contract import (
     LinkedFile,
     MalformedCallbackError,
     Message,
+    Part,
     SourceContext,
     Transport,
 )
@@ -64,7 +66,8 @@ def parse(document: object, /, **keys: Any) -> Callback:
         ({"transport": None}, "transport is missing"),
         ({"file": None}, "file is missing"),
         ({"transport": "form-json"}, "form_field is missing"),
-        ({"preset": "nobody"}, "preset is none of urlbox, screenshotone"),
+        ({"preset": "nobody"}, 'there is no preset "nobody": there are urlbox, screenshotone'),
+        ({"preset": "urlbx"}, 'there is no preset "urlbx": did you mean "urlbox"?'),
         ({"id": "a b"}, "id is no JMESPath expression"),
         ({"labels": {"x": "[["}}, "labels: x is no JMESPath"),
         ({"link": "https://example.com/"}, "link has no {file}"),
@@ -106,16 +109,86 @@ def parse(document: object, /, **keys: Any) -> Callback:
                 "authentication": {"scheme": "standard-webhooks"},
                 "secrets": [f"whpk_{'A' * 43}="],
                 "transport": "raw",
+                "file": None,
             },
             "a public key verifies a message that is held whole",
         ),
-        ({"authentication": {"scheme": "bearer", "tolerance": 0}}, "tolerance must be more"),
+        (
+            {"authentication": {"scheme": "standard-webhooks", "tolerance": 0}},
+            "tolerance must be more",
+        ),
+        # What could never do anything, or not what it seems to.
+        ({"authentication": {"scheme": "bearer", "header": "X"}}, "header is not for scheme"),
+        ({"authentication": {"scheme": "none", "prefix": "a"}}, "prefix is not for scheme"),
+        ({"authentication": {"scheme": "basic"}}, "each is user:password"),
+        ({"authentication": {"scheme": "hmac", "header": "X Y"}}, "header: 'X Y' is no name"),
+        ({"id": "header: X Y"}, "id: 'X Y' is no name of a header"),
+        (
+            {"authentication": {"scheme": "hmac", "header": "X", "signed": "{time}.{body}"}},
+            "but no {time}",
+        ),
+        (
+            {"authentication": {"scheme": "hmac", "header": "X", "signed": "{field.a}"}},
+            'signed holds fields of a form, and transport = "json" is none',
+        ),
+        (
+            {"authentication": {"scheme": "hmac", "field": "signature"}},
+            "a signature in a field of a form signs fields",
+        ),
+        (
+            {"authentication": {"scheme": "hmac", "header": "X", "field": "signature"}},
+            "either in a header or in a field",
+        ),
+        (
+            {
+                "transport": "form-json",
+                "form_field": "payload",
+                "authentication": {"scheme": "hmac", "field": "s", "signed": "{field.other}"},
+            },
+            "signed leaves out {field.payload}, the JSON",
+        ),
+        ({"transport": "raw"}, 'file is not for transport = "raw"'),
+        ({"transport": "raw", "file": None, "id": "id"}, "id: with transport"),
+        (
+            {
+                "transport": "raw",
+                "file": None,
+                "authentication": {"scheme": "secret-field", "field": "s"},
+            },
+            "needs a field",
+        ),
+        ({"form_field": "payload"}, 'form_field is for transport = "form-json" alone'),
+        ({"success": ["ok"]}, "success is compared with status, which is missing"),
+        ({"notice": ["ok"]}, "notice is compared with status, which is missing"),
+        ({"link": "ftp://example.com/{file}"}, "link begins with https"),
     ],
 )
 def test_settings_that_make_no_sense_are_told(keys: dict[str, Any], said: str) -> None:
-    with pytest.raises(msgspec.ValidationError, match=said.replace("{", r"\{")) as raised:
+    with pytest.raises(msgspec.ValidationError, match=re.escape(said)) as raised:
         settings(**keys)
     assert "a-secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("https://cdn.example.com", "cdn.example.com/files", "cdn.example.com:443", "", "a b"),
+        *("*.*.example.com", "cdn.*", "user@example.com", "[example.com]"),
+    ],
+)
+@pytest.mark.parametrize("key", ["allow_hosts", "headers"])
+def test_what_is_no_host_is_told(key: str, host: str) -> None:
+    value = [host] if key == "allow_hosts" else {host: {"X-Key": "env:KEY"}}
+    with pytest.raises(msgspec.ValidationError, match="is no host: write it without scheme"):
+        settings(fetch={key: value})
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "*", "*.example.com", "b\u00fccher.example", "10.1.2.3", "::1", "[2001:db8::1]"],
+)
+def test_hosts_are_names_patterns_and_numbers(host: str) -> None:
+    assert settings(fetch={"allow_hosts": [host]}).fetch.allow_hosts == (host,)
 
 
 def test_what_is_written_beside_a_preset_comes_first() -> None:
@@ -188,6 +261,35 @@ def test_an_id_that_is_signed_or_sent_with_the_secret_tells_repeats() -> None:
     found = of_header.parse(message(of_header, {"file": "https://x/a"}, x_delivery="one"))
     assert found.deduplication_key == "one"
     assert parse({"file": "https://x/a", "n": 7}, id="n").deduplication_key == "7"
+
+
+def by_fields(**fields: str) -> Callback:
+    """Return what a form means of which but two fields are signed, and its file is not."""
+    opened = source(
+        transport="multipart",
+        file="attachment-1",
+        id='"message-id"',
+        authentication={
+            "scheme": "hmac",
+            "field": "signature",
+            "signed": "{field.timestamp}{field.token}",
+        },
+    )
+    part = Part("attachment-1", "a.png", "image/png", 3)
+    made = Message(headers={}, fields=fields, parts=[part], received_at=NOW, complete=True)
+    made.macs = opened.macs(made)
+    for mac in made.macs:
+        mac.update(repr(fields).encode())
+    return opened.parse(made)
+
+
+def test_where_but_fields_are_signed_these_tell_repeats() -> None:
+    signed = {"timestamp": "1900000000", "token": "t1"}
+    first = by_fields(**signed, **{"message-id": "one"})
+    replayed = by_fields(**signed, **{"message-id": "two", "more": "text"})
+    other = by_fields(**{**signed, "token": "t2"}, **{"message-id": "one"})
+    assert (first.provider_id, replayed.provider_id) == ("one", "two")
+    assert first.deduplication_key == replayed.deduplication_key != other.deduplication_key
 
 
 def test_what_has_no_id_is_known_by_its_body() -> None:

@@ -20,6 +20,9 @@ import msgspec
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2: a token
 
 
+_HOST = re.compile(r"\*|(?:\*\.)?[^\s/:@?#*\[\]]+|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?")
+
+
 class Duration(float):
     """A span of time in seconds. Written ``1.5``, ``"90s"``, ``"15m"``, ``"2h"``, ``"7d"``."""
 
@@ -95,6 +98,15 @@ class FetchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise ValueError("timeout must be more than 0")
         if self.ca_bundle is not None:
             _check_certificates(self.ca_bundle)
+        self._check_hosts()
+
+    def _check_hosts(self) -> None:
+        for host in (*(self.allow_hosts or ()), *self.headers):
+            if not _HOST.fullmatch(host):
+                raise ValueError(
+                    f"{host!r} is no host: write it without scheme, port and path, "
+                    'as "cdn.example.com", or "*.example.com" for all below it'
+                )
         for network in self.allow_networks:
             try:
                 ipaddress.ip_network(network)

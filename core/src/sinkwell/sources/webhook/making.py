@@ -30,6 +30,6 @@ def make_proof(settings: WebhookSettings, view: View) -> Proof:
         case Scheme.SECRET_FIELD:
             return SecretField(secrets, authentication.field or "", view)
         case Scheme.HMAC:
-            return Signature(secrets, authentication)
+            return Signature(secrets, authentication, view)
         case Scheme.STANDARD_WEBHOOKS:
             return StandardWebhooks(secrets, authentication.tolerance)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from sinkwell.contract import AuthenticationError, Message, Secret, Transport
 from sinkwell.sources.webhook.settings import AuthenticationSettings, Encoding
-from sinkwell.sources.webhook.view import View
+from sinkwell.sources.webhook.view import View, header_of
 
 _SECONDS = re.compile("[0-9]{1,12}")
 _HEX = re.compile("[0-9a-fA-F]+")
@@ -29,10 +29,15 @@ class Proof(ABC):
         del message
         return ()
 
-    def covers(self, header: str) -> bool:
-        """Tell whether nobody else can have set this header."""
-        del header
+    def covers(self, expression: str) -> bool:
+        """Tell whether nobody else can have set what an expression finds."""
+        del expression
         return True
+
+    def signed(self, message: Message) -> bytes | None:
+        """Return all of a message that is proven, None where that is its body, or everything."""
+        del message
+        return None
 
 
 class Nothing(Proof):
@@ -107,15 +112,27 @@ class SecretField(Proof):
 class Signature(Proof):
     """HMAC of the body or of fields, perhaps with a time and an id."""
 
-    def __init__(self, secrets: Sequence[Secret], settings: AuthenticationSettings) -> None:
+    def __init__(
+        self, secrets: Sequence[Secret], settings: AuthenticationSettings, view: View
+    ) -> None:
+        self._view = view
         self._keys = [secret.reveal().encode("utf-8", "surrogatepass") for secret in secrets]
         self._settings = settings
         self._before, _, self._after = settings.signed.partition("{body}")
         self._over_body = "{body}" in settings.signed
 
-    def covers(self, header: str) -> bool:
-        signed = {self._settings.timestamp_header, self._settings.id_header}
-        return header.lower() in {name.lower() for name in signed if name}
+    def covers(self, expression: str) -> bool:
+        if (header := header_of(expression)) is not None:
+            signed = {self._settings.timestamp_header, self._settings.id_header}
+            return header in {name.lower() for name in signed if name}
+        # The JSON of a form is signed: the settings see to that.
+        whole = self._over_body or self._view.transport is Transport.FORM_JSON
+        return whole or expression.strip('"') in _FIELD.findall(self._settings.signed)
+
+    def signed(self, message: Message) -> bytes | None:
+        if self._over_body:
+            return None
+        return self._filled(self._settings.signed, message)
 
     def macs(self, message: Message) -> Sequence[hmac.HMAC]:
         if not self._over_body:

@@ -33,7 +33,7 @@ from sinkwell.sources.values import (
 )
 from sinkwell.sources.webhook.making import make_proof
 from sinkwell.sources.webhook.presets import PRESETS
-from sinkwell.sources.webhook.settings import HEADER, WebhookSettings, complete
+from sinkwell.sources.webhook.settings import WebhookSettings, complete
 from sinkwell.sources.webhook.view import View
 
 _MOST_FILES = 64
@@ -111,19 +111,21 @@ class Webhook(Source):
     def _key(self, kind: str, name: str, message: Message) -> str:
         """Return what repeats have in common.
 
-        An id that anyone could have set tells no repeat: a signed body that is sent once more
-        with another id must be known again. So must one without an id.
+        An id that anyone could have set tells no repeat: what is signed must be known again when
+        it is sent once more with another id. So must what has no id.
         """
-        expression = self._settings.id or ""
-        if expression.startswith(HEADER) and not self._proof.covers(expression[len(HEADER) :]):
+        if self._settings.id is not None and not self._proof.covers(self._settings.id):
             name = ""
         return f"{kind}{name}" if name else f"{kind}body:{self._fingerprint(message)}"
 
     def _fingerprint(self, message: Message) -> str:
-        """Return what tells a message by its content, however it was sent."""
+        """Return what tells a message by what is proven of it, however it was sent."""
+        signed = self._proof.signed(message)
+        if signed is not None:
+            return fingerprint(signed)
         if self.transport is Transport.FORM_JSON:
-            signed = message.fields.get(self._settings.form_field or "", "")
-            return fingerprint(signed.encode("utf-8", "surrogateescape"))
+            text = message.fields.get(self._settings.form_field or "", "")
+            return fingerprint(text.encode("utf-8", "surrogateescape"))
         return message.macs[-1].hexdigest()
 
     def _labels(self, message: Message) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sinkwell.contract import AuthenticationError, Message, Secret
 from sinkwell.sources.webhook.proofs import Proof, believed, check_age
 from sinkwell.sources.webhook.standard_keys import is_public, public_key, shared_key
+from sinkwell.sources.webhook.view import header_of
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -28,8 +29,8 @@ class StandardWebhooks(Proof):
         self._public = [public_key(each) for each in secrets if is_public(each)]
         self._tolerance = tolerance
 
-    def covers(self, header: str) -> bool:
-        return header.lower() in {"webhook-id", "webhook-timestamp"}
+    def covers(self, expression: str) -> bool:
+        return header_of(expression) in {None, "webhook-id", "webhook-timestamp"}
 
     def macs(self, message: Message) -> Sequence[hmac.HMAC]:
         return [hmac.new(key, _before(message), "sha256") for key in self._shared]

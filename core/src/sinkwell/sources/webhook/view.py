@@ -7,7 +7,7 @@ from typing import Any
 import jmespath
 
 from sinkwell.contract import MalformedCallbackError, Message, Transport, decode_json
-from sinkwell.sources.webhook.settings import HEADER
+from sinkwell.sources.webhook.checks import HEADER
 
 
 class View:
@@ -27,8 +27,8 @@ class View:
         """
         if expression is None:
             return None
-        if expression.startswith(HEADER):
-            return message.headers.get(expression.removeprefix(HEADER).strip().lower())
+        if (header := header_of(expression)) is not None:
+            return message.headers.get(header)
         return self.search(expression, self.document(message))
 
     def search(self, expression: str, document: Any) -> Any:
@@ -52,6 +52,13 @@ class View:
             case Transport.MULTIPART | Transport.RAW:
                 fields: Mapping[str, str] = message.fields
                 return dict(fields)
+
+
+def header_of(expression: str) -> str | None:
+    """Return the lower-case name of the header that an expression means, None for any other."""
+    if not expression.startswith(HEADER):
+        return None
+    return expression.removeprefix(HEADER).strip().lower()
 
 
 @cache
