@@ -122,14 +122,14 @@ def test_a_token_expires(gateway: Instance) -> None:
 @pytest.mark.parametrize(
     ("wanted", "told"),
     [
-        ({"source": "nobody"}, "no source named"),
+        ({"source": "nobody"}, "no source named 'nobody'; there are second, shotbot."),
         ({"sinks": {}}, "Name one sink"),
-        ({"sinks": {"nowhere": ""}}, "no sink named"),
+        ({"sinks": {"nowhere": ""}}, "no sink named 'nowhere'; there are local, other."),
         ({"sinks": {"other": "../{id}"}}, "segment"),
         ({"sinks": {"other": "{unknown}"}}, "unknown"),
         ({"sinks": {"other": "same-for-all.png"}}, "different files the same key"),
         ({"expires_in": 0}, "expires_in"),
-        ({"expires_in": 1e12}, "expires_in"),
+        ({"expires_in": 1e12}, "at most 31622400 seconds"),
         ({"more": 1}, ""),
     ],
 )

@@ -161,6 +161,7 @@ def parse(document: object, /, **keys: Any) -> Callback:
         ({"success": ["ok"]}, "success is compared with status, which is missing"),
         ({"notice": ["ok"]}, "notice is compared with status, which is missing"),
         ({"link": "ftp://example.com/{file}"}, "link begins with https"),
+        ({"link": "https://[/{file}"}, "link begins with https:// or http://, and a host"),
     ],
 )
 def test_settings_that_make_no_sense_are_told(keys: dict[str, Any], said: str) -> None:
@@ -189,6 +190,26 @@ def test_what_is_no_host_is_told(key: str, host: str) -> None:
 )
 def test_hosts_are_names_patterns_and_numbers(host: str) -> None:
     assert settings(fetch={"allow_hosts": [host]}).fetch.allow_hosts == (host,)
+
+
+def test_the_host_of_a_link_that_is_made_is_one_that_files_are_fetched_from() -> None:
+    assert source(link="https://api.example.com/files/{file}").fetch_hosts == ("api.example.com",)
+    assert source(link="https://{file}.example.com/").fetch_hosts == ()
+
+
+@pytest.mark.parametrize(
+    ("keys", "warned"),
+    [
+        ({}, True),
+        ({"fetch": {"allow_hosts": ["files.example.com"]}}, False),
+        ({"link": "https://api.example.com/files/{file}"}, False),
+        ({"transport": "base64"}, False),
+        ({"preset": "urlbox", "file": None, "transport": None}, False),
+    ],
+)
+def test_links_that_lead_to_no_host_are_warned_of(keys: dict[str, Any], warned: bool) -> None:
+    told = "no link can be followed: name its hosts in fetch.allow_hosts"
+    assert (told in settings(**keys).doubts()) is warned
 
 
 def test_what_is_written_beside_a_preset_comes_first() -> None:

@@ -108,15 +108,19 @@ def _describe(file: Mapping[str, Any]) -> None:
         "source": file["source"],
         "token": plain(file["token"]),
         "status": plain(file["status"]),
-        "type": plain(file["media_type"]),
-        "name": plain(file["name"] or ""),
-        "size": f"{file['size']:,} bytes",
-        "sha256": file["sha256"],
         "state": f"{coloured(file['state'])}, {where}",
         "error": plain(file["error"] or ""),
     }
-    if fetch := file["fetch"]:
+    fetch = file["fetch"]
+    if fetch:
         told["fetch"] = f"{fetch['state']}, from {plain(fetch['host'])}, tries {fetch['attempts']}"
+    if not fetch or fetch["state"] == "fetched":  # else there are but claims of it
+        told |= {
+            "type": plain(file["media_type"]),
+            "name": plain(file["name"] or ""),
+            "size": f"{file['size']:,} bytes",
+            "sha256": file["sha256"],
+        }
     _list({name: value for name, value in told.items() if value})
     for title, texts in (
         ("labels", file["labels"]),

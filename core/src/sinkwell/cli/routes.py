@@ -124,6 +124,10 @@ async def _stored(file_id: str, data_dir: Path) -> tuple[RoutedFile, Mapping[str
         row = await api.get(f"/files/{file_id}")
     if row["state"] == "fetching":
         fail(f"{file_id} is being fetched yet: its routes are looked at when it has come")
+    if row["state"] == "quarantined":
+        fail(f"{file_id} is quarantined, so no route is asked: `sinkwell files show` says why")
+    if row["fetch"] is not None and row["fetch"]["state"] == "failed":
+        fail(f"{file_id} has never come, so no route is asked: {row['error']}")
     file = RoutedFile(
         media_type=row["media_type"],
         size=row["size"],

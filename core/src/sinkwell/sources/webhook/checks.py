@@ -6,6 +6,7 @@ A key that could never do anything is an error: whoever wrote it believes that i
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import jmespath
 
@@ -124,13 +125,20 @@ def _check_places(settings: "WebhookSettings") -> None:
     if settings.link is not None:
         if "{file}" not in settings.link:
             raise ValueError("link has no {file} in it")
-        if not settings.link.startswith(("https://", "http://")):
-            raise ValueError("link begins with https:// or http://")
+        if not settings.link.startswith(("https://", "http://")) or not _has_host(settings.link):
+            raise ValueError("link begins with https:// or http://, and a host")
     for key in ("success", "notice"):
         if getattr(settings, key) and settings.status is None:
             raise ValueError(f"{key} is compared with status, which is missing")
     if settings.success_code is not None and not 200 <= settings.success_code <= 299:  # noqa: PLR2004 - 2xx
         raise ValueError("success_code must be between 200 and 299")
+
+
+def _has_host(link: str) -> bool:
+    try:
+        return bool(urlsplit(link).hostname)
+    except ValueError:
+        return False
 
 
 def _check_proof(settings: "WebhookSettings", given: "AuthenticationSettings") -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from enum import Enum
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -130,10 +131,21 @@ class WebhookSettings(SourceSettings, frozen=True, kw_only=True):
 
     def doubts(self) -> Sequence[str]:
         """Say what is allowed, but better done otherwise."""
-        authentication = complete(self).authentication
-        if authentication is not None and authentication.scheme is Scheme.NONE:
-            return ('scheme = "none": whoever knows the address can send files',)
-        return ()
+        doubts = []
+        whole = complete(self)
+        if whole.authentication is not None and whole.authentication.scheme is Scheme.NONE:
+            doubts.append('scheme = "none": whoever knows the address can send files')
+        linked = whole.transport in {Transport.JSON, Transport.FORM_JSON} and self.file is not None
+        if linked and self.fetch.allow_hosts is None and not fetch_hosts(self):
+            doubts.append("no link can be followed: name its hosts in fetch.allow_hosts")
+        return doubts
+
+
+def fetch_hosts(settings: WebhookSettings) -> tuple[str, ...]:
+    """Return the hosts that are known beforehand: those of the preset and of ``link``."""
+    hosts = PRESETS[settings.preset].hosts if settings.preset else ()
+    host = urlsplit(settings.link or "").hostname
+    return (*hosts, host) if host and "{file}" not in host else hosts
 
 
 def complete(settings: WebhookSettings) -> WebhookSettings:

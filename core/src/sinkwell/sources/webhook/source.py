@@ -32,8 +32,7 @@ from sinkwell.sources.values import (
     text,
 )
 from sinkwell.sources.webhook.making import make_proof
-from sinkwell.sources.webhook.presets import PRESETS
-from sinkwell.sources.webhook.settings import WebhookSettings, complete
+from sinkwell.sources.webhook.settings import WebhookSettings, complete, fetch_hosts
 from sinkwell.sources.webhook.view import View
 
 _MOST_FILES = 64
@@ -53,7 +52,7 @@ class Webhook(Source):
         self._settings = complete(settings)
         self.transport = self._settings.transport or Transport.JSON
         self.success_code = self._settings.success_code or 200
-        self.fetch_hosts = PRESETS[settings.preset].hosts if settings.preset else ()
+        self.fetch_hosts = fetch_hosts(settings)
         self._view = View(self.transport, self._settings.form_field)
         self._proof = make_proof(self._settings, self._view)
 
