@@ -105,7 +105,7 @@ class SecretField(Proof):
             return message.fields.get(self._field)
         if not message.complete:
             return None
-        found = self._view.find(self._field, message)
+        found = self._view.of(message)(self._field)
         return found if isinstance(found, str) else None
 
 

@@ -33,7 +33,7 @@ from sinkwell.sources.values import (
 )
 from sinkwell.sources.webhook.making import make_proof
 from sinkwell.sources.webhook.settings import WebhookSettings, complete, fetch_hosts
-from sinkwell.sources.webhook.view import View
+from sinkwell.sources.webhook.view import Find, View
 
 _MOST_FILES = 64
 _SHORT_ID = 32
@@ -67,10 +67,11 @@ class Webhook(Source):
     def parse(self, message: Message) -> Callback:
         """Read status, id, files and labels, each where the settings say."""
         settings = self._settings
-        status = text(self._view.find(settings.status, message), LONGEST_STATUS)
-        name = text(self._view.find(settings.id, message), LONGEST_ID)
-        kept = self._labels(message)
-        files = tuple(self._files(message)) if self._may_have_file(status) else ()
+        find = self._view.of(message)
+        status = text(find(settings.status), LONGEST_STATUS)
+        name = text(find(settings.id), LONGEST_ID)
+        kept = self._labels(find)
+        files = tuple(self._files(message, find)) if self._may_have_file(status) else ()
         if files:
             return Callback(
                 provider_id=name or self._fingerprint(message)[:_SHORT_ID],
@@ -127,12 +128,12 @@ class Webhook(Source):
             return fingerprint(text.encode("utf-8", "surrogateescape"))
         return message.macs[-1].hexdigest()
 
-    def _labels(self, message: Message) -> dict[str, str]:
+    def _labels(self, find: Find) -> dict[str, str]:
         wanted = {"url": self._settings.url} if self._settings.url else {}
         wanted |= self._settings.labels or {}
-        return labels({name: self._view.find(each, message) for name, each in wanted.items()})
+        return labels({name: find(each) for name, each in wanted.items()})
 
-    def _files(self, message: Message) -> Iterator[FileReference]:
+    def _files(self, message: Message, find: Find) -> Iterator[FileReference]:
         match self.transport:
             case Transport.MULTIPART:
                 wanted = self._settings.file
@@ -146,16 +147,16 @@ class Webhook(Source):
                     media_type = text(part.content_type, _LONGEST_TYPE)
                     yield BodyFile(media_type, extension_of(_path(name)), name)
             case Transport.BASE64:
-                for content, name in self._found(message):
+                for content, name in self._found(find):
                     yield _inline(content, name)
             case Transport.JSON | Transport.FORM_JSON:
-                expires_at = self._expiry(message)
-                for url, name in self._found(message):
+                expires_at = self._expiry(message, find)
+                for url, name in self._found(find):
                     yield self._linked(url, name, expires_at)
 
-    def _found(self, message: Message) -> Iterator[tuple[str, str | None]]:
+    def _found(self, find: Find) -> Iterator[tuple[str, str | None]]:
         """Yield link or content and name of each file that the expression finds."""
-        found = self._view.find(self._settings.file, message)
+        found = find(self._settings.file)
         several = found if isinstance(found, list) else [found]
         if len(several) > _MOST_FILES:
             raise MalformedCallbackError(
@@ -180,8 +181,8 @@ class Webhook(Source):
             text(url, LONGEST_URL), extension=extension, name=name, expires_at=expires_at
         )
 
-    def _expiry(self, message: Message) -> float | None:
-        found = _moment(self._view.find(self._settings.expires, message))
+    def _expiry(self, message: Message, find: Find) -> float | None:
+        found = _moment(find(self._settings.expires))
         if found is None and self._settings.lifetime is not None:
             return message.received_at + self._settings.lifetime
         return found
