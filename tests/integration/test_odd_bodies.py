@@ -28,18 +28,17 @@ SOURCE = """
 [sources.{name}]
 type = "webhook"
 transport = "{name}"
-{file}
-id = "id"
+{keys}
 authentication = {{ scheme = "none" }}
 """
 SETTINGS = "".join(
-    SOURCE.format(name=name, file=file)
-    for name, file in {
-        "json": 'file = "file"\nstatus = "status"\nsuccess = ["done"]',
-        "base64": 'file = "file"',
+    SOURCE.format(name=name, keys=keys)
+    for name, keys in {
+        "json": 'file = "file"\nid = "id"\nstatus = "status"\nsuccess = ["done"]',
+        "base64": 'file = "file"\nid = "id"',
         "raw": "",
-        "form-json": 'file = "file"\nform_field = "payload"',
-        "multipart": 'file = "file"',
+        "form-json": 'file = "file"\nid = "id"\nform_field = "payload"',
+        "multipart": 'file = "file"\nid = "id"',
     }.items()
 )
 FEW = """
