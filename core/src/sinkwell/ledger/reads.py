@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Row, func, select
 
 from sinkwell.ledger.schema import attempts, callbacks, deliveries, fetch_attempts, fetches, files
 
-_texts = msgspec.json.Decoder(dict[str, str])
+_labels = msgspec.json.Decoder(dict[str, str])
+_templates = msgspec.json.Decoder(dict[str, str])
 
 
 class FetchView(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,13 +149,13 @@ def list_files(connection: Connection, wanted: Filter) -> list[FileView]:
             media_type=row.media_type,
             extension=row.extension,
             name=row.name,
-            labels=_texts.decode(row.labels),
+            labels=_labels.decode(row.labels),
             status=row.provider_status,
-            overrides=row.overrides and _texts.decode(row.overrides),
+            overrides=row.overrides and _templates.decode(row.overrides),
             state=row.state,
             received_at=row.received_at,
             in_spool=not row.released,
-            error=row.error or _texts.decode(row.labels).get("mismatch"),
+            error=row.error or _labels.decode(row.labels).get("mismatch"),
             fetch=_fetch_view(row),
         )
         for row in connection.execute(query)
@@ -222,7 +223,7 @@ def list_deliveries(connection: Connection, wanted: Filter) -> list[DeliveryView
             file_id=row.file_id,
             source=row.source,
             token=row.provider_id,
-            labels=_texts.decode(row.labels),
+            labels=_labels.decode(row.labels),
             sink=row.sink,
             key=row.key,
             state=row.state,
