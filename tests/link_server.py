@@ -1,5 +1,6 @@
 """A server of files that callbacks point to, which does to each request what a test says."""
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ class LinkServer:
 
     port: int = 0
     host: str = "127.0.0.1"
+    scheme: str = "http"
     scripts: dict[str, list[Script]] = field(default_factory=dict)
     """By path; the last one of a list stays."""
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -22,7 +24,7 @@ class LinkServer:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"{self.scheme}://{self.host}:{self.port}"
 
     def serve(self, path: str, *scripts: Script) -> str:
         """Script a path and return its URL."""
@@ -56,9 +58,9 @@ def hang_up(request: BaseHTTPRequestHandler) -> None:
 
 
 @contextmanager
-def link_server(host: str = "127.0.0.1") -> Iterator[LinkServer]:
+def link_server(host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Iterator[LinkServer]:
     """Run a server until the block ends."""
-    server = LinkServer(host=host)
+    server = LinkServer(host=host, scheme="https" if tls else "http")
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -76,6 +78,10 @@ def link_server(host: str = "127.0.0.1") -> Iterator[LinkServer]:
 
     listening = ThreadingHTTPServer((host, 0), Handler)
     listening.daemon_threads = True
+    if tls is not None:  # the handshake is made by the thread of the connection
+        listening.socket = tls.wrap_socket(
+            listening.socket, server_side=True, do_handshake_on_connect=False
+        )
     server.port = listening.server_address[1]
     thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()

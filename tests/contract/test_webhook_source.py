@@ -27,6 +27,8 @@ class WebhookContract(SourceContract):
 
 
 for name, make in PRESETS.items():
+    if name == "gotenberg-events":  # brings no files, which the kit asks for; see test_presets.py
+        continue
     title = f"TestPreset{name.title().replace('-', '')}"
     globals()[title] = type(title, (WebhookContract,), {"double": make()})
 

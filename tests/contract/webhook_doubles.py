@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from sinkwell.samples import png
 from sinkwell.testing import (
     Body,
@@ -80,12 +82,11 @@ def urlbox() -> WebhookDouble:
             "event": "render.succeeded",
             "renderId": name,
             "result": {"renderUrl": url, "size": 34748},
-            "meta": {"startTime": "2026-01-05T16:26:20.012Z", "url": "https://example.com"},
+            "meta": {"startTime": "2026-01-05T16:26:20.012Z"},
         }
-        expected = linked(
-            name, url, "render.succeeded", extension="png", labels={"url": "https://example.com"}
+        return Sample(
+            name, json_request(document), linked(name, url, "render.succeeded", extension="png")
         )
-        return Sample(name, json_request(document), expected)
 
     failed = {"event": "render.failed", "renderId": "r3", "error": {"message": "timeout"}}
 
@@ -114,18 +115,27 @@ def urlbox() -> WebhookDouble:
 def screenshotone() -> WebhookDouble:
     one = "https://cache.screenshotone.com/shot/one.webp?expires=1"
     two = "https://my-bucket.s3.amazonaws.com/two.png"
+
+    def sent(name: str, document: dict[str, Any]) -> Request:
+        return json_request(document, X_ScreenshotOne_External_Identifier=name)
+
     return WebhookDouble(
         {"preset": "screenshotone"},
         [
             Sample(
                 "from the cache",
-                json_request({"screenshot_url": one, "external_identifier": "shot-1"}),
-                linked("shot-1", one, extension="webp"),
+                sent("shot-1", {"screenshot_url": one}),
+                linked("shot-1", one, "OK", extension="webp"),
             ),
             Sample(
                 "from a store",
-                json_request({"store": {"location": two}, "external_identifier": "shot-2"}),
-                linked("shot-2", two, extension="png"),
+                sent("shot-2", {"store": {"location": two}}),
+                linked("shot-2", two, "OK", extension="png"),
+            ),
+            Sample(
+                "an error",
+                sent("shot-3", {"error_code": "host_returned_error", "error_message": "404"}),
+                Expected("shot-3", succeeded=False, provider_status="host_returned_error"),
             ),
         ],
         body_signed("X-ScreenshotOne-Signature"),
@@ -142,9 +152,27 @@ def screenshotone_raw() -> WebhookDouble:
         expected = Expected(fingerprint_id(content), files=(ExpectedBody("image/png", ""),))
         return Sample("the file itself", raw_request(content, "image/png"), expected)
 
+    named = raw_request(
+        png("named", 20, 10), "image/png", X_ScreenshotOne_External_Identifier="shot-1"
+    )
+    failed = raw_request(
+        b'{"error_code": "timeout_error"}',
+        "application/json",
+        X_ScreenshotOne_External_Identifier="shot-2",
+        X_ScreenshotOne_Error_Code="timeout_error",
+    )
     return WebhookDouble(
         {"preset": "screenshotone-raw"},
-        [sent(PICTURE), sent(png("another", 20, 10))],
+        [
+            sent(PICTURE),
+            sent(png("another", 20, 10)),
+            Sample("named", named, Expected("shot-1", files=(ExpectedBody("image/png", ""),))),
+            Sample(
+                "an error",
+                failed,
+                Expected("shot-2", succeeded=False, provider_status="timeout_error"),
+            ),
+        ],
         body_signed("X-ScreenshotOne-Signature"),
         Header("X-ScreenshotOne-Signature"),
     )
@@ -176,6 +204,34 @@ def gotenberg() -> WebhookDouble:
                 "an error",
                 json_request({"status": 503, "message": "no"}, Gotenberg_Trace="trace-3"),
                 Expected("trace-3", succeeded=False, provider_status="application/json"),
+            ),
+        ],
+        bearing,
+        Header("Authorization"),
+        covers=ALL_TRUST,
+    )
+
+
+def gotenberg_events() -> WebhookDouble:
+    def sent(event: str, name: str, **more: Any) -> Request:
+        document = {"event": event, "correlationId": name, "timestamp": "2026-01-05T16:26:20Z"}
+        return json_request({**document, **more})
+
+    return WebhookDouble(
+        {"preset": "gotenberg-events"},
+        [
+            *(
+                Sample(
+                    f"a success, {name}",
+                    sent("webhook.success", name),
+                    Expected(name, provider_status="webhook.success", notice=True),
+                )
+                for name in ("trace-1", "trace-2")
+            ),
+            Sample(
+                "an error",
+                sent("webhook.error", "trace-3", error={"status": 503, "message": "no"}),
+                Expected("trace-3", succeeded=False, provider_status="webhook.error"),
             ),
         ],
         bearing,
@@ -262,6 +318,11 @@ def transloadit() -> WebhookDouble:
                 sent({"error": "INVALID_FILE", "assembly_id": "c" * 32}),
                 Expected("c" * 32, succeeded=False, provider_status="INVALID_FILE"),
             ),
+            Sample(
+                "one that runs yet",
+                sent({"ok": "ASSEMBLY_EXECUTING", "assembly_id": "d" * 32, "results": {}}),
+                Expected("d" * 32, provider_status="ASSEMBLY_EXECUTING", notice=True),
+            ),
         ],
         sign,
         Field("signature"),
@@ -272,16 +333,25 @@ def transloadit() -> WebhookDouble:
 
 def pdfshift() -> WebhookDouble:
     def sent(name: str) -> Sample:
-        url = f"https://pdfshift.s3.amazonaws.com/d/2/{name}.pdf"
+        url = f"https://s3.amazonaws.com/pdfshift/d/2/2026-01/{name}.pdf"
         request = json_request({"success": True, "url": url, "filesize": 4321})
         expected = linked(
             fingerprint_id(request.body), url, "true", extension="pdf", expires_at=NOW + 2 * 86400
         )
         return Sample(name, request, expected)
 
+    failed = {"error": {"code": 400, "error": "The page took too long.", "success": False}}
     return WebhookDouble(
         {"preset": "pdfshift", "authentication": {"scheme": "none"}},
-        [sent("one"), sent("two")],
+        [
+            sent("one"),
+            sent("two"),
+            Sample(
+                "a failure",
+                json_request(failed),
+                Expected("", succeeded=False, provider_status="error"),
+            ),
+        ],
         lambda request, _, __: request,
         NotOffered("PDFShift signs nothing"),
         covers=NotOffered("PDFShift signs nothing"),
@@ -391,6 +461,7 @@ PRESETS: dict[str, Callable[[], WebhookDouble]] = {
     "screenshotone": screenshotone,
     "screenshotone-raw": screenshotone_raw,
     "gotenberg": gotenberg,
+    "gotenberg-events": gotenberg_events,
     "cloudconvert": cloudconvert,
     "transloadit": transloadit,
     "pdfshift": pdfshift,
@@ -513,6 +584,38 @@ def signed_with_time_and_id() -> WebhookDouble:
     )
 
 
+def standard_public() -> WebhookDouble:
+    def sent(name: str) -> Sample:
+        sample = by_json(name)
+        request = sample.request.with_value(Header("webhook-id"), f"msg_{name}")
+        return Sample(name, request, linked(f"msg_{name}", *_url_and_status(name), extension="png"))
+
+    def sign(request: Request, secret: str, at: float) -> Request:
+        time = str(int(at))
+        signed = (request.value(Header("webhook-id")) or b"") + f".{time}.".encode() + request.body
+        signature = base64.b64encode(private.get(secret, nobody).sign(signed)).decode()
+        dated = request.with_value(Header("webhook-timestamp"), time)
+        return dated.with_value(Header("webhook-signature"), f"v1a,{signature}")
+
+    nobody = Ed25519PrivateKey.from_private_bytes(b"d" * 32)
+    private = {}
+    for seed in (b"a", b"b", b"c"):
+        key = Ed25519PrivateKey.from_private_bytes(seed * 32)
+        encoded = base64.b64encode(key.public_key().public_bytes_raw()).decode()
+        private[f"whpk_{encoded}"] = key
+    *own, foreign = private
+    return WebhookDouble(
+        {**JSON_SECTION, "preset": "standard-webhooks", "id": "header:webhook-id"},
+        [sent("v1"), sent("v2")],
+        sign,
+        Header("webhook-signature"),
+        covers=(Body(), Header("webhook-id"), Header("webhook-timestamp")),
+        tolerance=300.0,
+        secrets=own,
+        foreign_secret=foreign,
+    )
+
+
 def _url_and_status(name: str) -> tuple[str, str]:
     return f"https://files.example.com/{name}.png", "done"
 
@@ -522,4 +625,5 @@ BY_SETTINGS: dict[str, Callable[[], WebhookDouble]] = {
     "basic": basic,
     "header": own_header,
     "hmac": signed_with_time_and_id,
+    "ed25519": standard_public,
 }

@@ -1,5 +1,6 @@
 """Callback URLs that name sinks and keys: made, used, and not to be tampered with."""
 
+import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,14 +122,14 @@ def test_a_token_expires(gateway: Instance) -> None:
 @pytest.mark.parametrize(
     ("wanted", "told"),
     [
-        ({"source": "nobody"}, "no source named"),
+        ({"source": "nobody"}, "no source named 'nobody'; there are second, shotbot."),
         ({"sinks": {}}, "Name one sink"),
-        ({"sinks": {"nowhere": ""}}, "no sink named"),
+        ({"sinks": {"nowhere": ""}}, "no sink named 'nowhere'; there are local, other."),
         ({"sinks": {"other": "../{id}"}}, "segment"),
         ({"sinks": {"other": "{unknown}"}}, "unknown"),
         ({"sinks": {"other": "same-for-all.png"}}, "different files the same key"),
         ({"expires_in": 0}, "expires_in"),
-        ({"expires_in": 1e12}, "expires_in"),
+        ({"expires_in": 1e12}, "at most 31622400 seconds"),
         ({"more": 1}, ""),
     ],
 )
@@ -145,6 +146,41 @@ def test_the_command_makes_one(gateway: Instance) -> None:
     assert "good until" in done.stderr
     assert post(gateway, done.stdout.strip(), "command1").status_code == 200
     assert within(10, (gateway.directory / "other" / "c" / "command1.png").exists)
+
+
+def test_it_is_explained_why_a_file_went_where_its_callback_url_said(gateway: Instance) -> None:
+    url = make(gateway, sinks={"other": "clients/acme/{id}.{ext}"}).json()["url"]
+    assert post(gateway, url, "asked1").status_code == 200
+    (file,) = ask(gateway, "files", token="asked1")
+    call = ["routes", "explain", file["id"], "--config", str(gateway.config)]
+    call += ["--data-dir", str(gateway.data_dir)]
+
+    rows = [json.loads(line) for line in gateway.run_plain(*call, "--json").stdout.splitlines()]
+    shown = gateway.run_plain(*call)
+
+    assert file["overrides"] == {"other": "clients/acme/{id}.{ext}"}
+    assert [(row["route"], row["takes"]) for row in rows] == [(None, True), (1, False)]
+    assert rows[0]["deliveries"] == [{"sink": "other", "key": "clients/acme/asked1.png"}]
+    assert rows[1]["why_not"].startswith("the callback URL of the file names its sinks")
+    assert "callback URL" in shown.stdout
+    assert "no route takes it" not in shown.stderr
+    assert "clients/acme/{id}.{ext}" in gateway.run("files", "show", file["id"]).stdout
+
+
+def test_a_sink_of_a_callback_url_that_is_gone_by_now_is_named(gateway: Instance) -> None:
+    assert post(gateway, make(gateway).json()["url"], "gone1").status_code == 200
+    (file,) = ask(gateway, "files", token="gone1")
+    fewer = gateway.directory / "fewer.toml"
+    fewer.write_text(gateway.config.read_text().replace("[sinks.other]", "[sinks.another]"))
+
+    done = gateway.run_plain(
+        *("routes", "explain", file["id"], "--json", "--config", str(fewer)),
+        *("--data-dir", str(gateway.data_dir)),
+    )
+
+    first = json.loads(done.stdout.splitlines()[0])
+    assert (first["takes"], first["deliveries"]) == (False, [])
+    assert first["why_not"] == "not in the settings any more: other"
 
 
 def test_overrides_outlive_the_ledger(tmp_path: Path, make_instance: Any) -> None:

@@ -211,6 +211,20 @@ def test_a_host_that_is_not_allowed_is_told_of(centre: Instance) -> None:
     assert "add it to allow_hosts" in error
 
 
+def test_what_never_came_is_shown_without_what_it_would_have_been(centre: Instance) -> None:
+    call(centre, finished("s14", "https://files.example.com/a.png"))
+    file = becomes(centre, "s14", "failed")
+
+    shown = centre.run("files", "show", file["id"])
+    explained = centre.run("routes", "explain", file["id"], "--config", str(centre.config))
+
+    lines = [line.split()[0] for line in shown.stdout.splitlines() if line]
+    assert {"token", "state", "error", "fetch"} <= set(lines)
+    assert not {"size", "sha256", "type"} & set(lines)
+    assert explained.returncode == 1
+    assert f"{file['id']} has never come, so no route is asked: " in explained.stderr
+
+
 def test_headers_are_not_forwarded_by_a_redirect(centre: Instance, links: LinkServer) -> None:
     target = links.serve("/target", answer(PICTURE))
     url = links.serve("/from", answer(status=302, Location=target))

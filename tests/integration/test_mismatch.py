@@ -100,6 +100,8 @@ def test_quarantined_files_are_kept_and_go_nowhere(gateway: Instance, bring: Bri
     assert events(gateway, "file.quarantined", file_id=found["id"], reason=found["error"])
     assert found["id"] in spooled(gateway)
     assert not ask(gateway, "deliveries", file_id=found["id"])
+    asked = gateway.run("routes", "explain", found["id"], "--config", str(gateway.config))
+    assert f"{found['id']} is quarantined, so no route is asked" in asked.stderr
 
 
 def test_rejected_files_are_refused(gateway: Instance) -> None:

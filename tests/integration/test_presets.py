@@ -146,6 +146,7 @@ def test_a_callback_can_be_tried_without_storing_it(gateway: Instance, tmp_path:
     assert (shown["outcome"], shown["provider_id"]) == ("file", "p1")
     assert shown["files"][0]["url"] == "https://s3.pdfbolt.com/p1.pdf"
 
+    assert shown["files"][0]["refused"].startswith("the link leads to 's3.pdfbolt.com', and files")
     refused = gateway.run_plain(*call, headers[0])
     assert (refused.returncode, json.loads(refused.stdout)["status"]) == (1, 403)
     believed = gateway.run_plain(*call, headers[0], "--unproven")

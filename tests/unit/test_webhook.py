@@ -1,18 +1,17 @@
 """What the settings of a webhook say, beyond what every source must keep."""
 
-import base64
-import hmac
+import re
 from typing import Any
 
 import msgspec
 import pytest
 
 from sinkwell.contract import (
-    AuthenticationError,
     Callback,
     LinkedFile,
     MalformedCallbackError,
     Message,
+    Part,
     SourceContext,
     Transport,
 )
@@ -67,7 +66,8 @@ def parse(document: object, /, **keys: Any) -> Callback:
         ({"transport": None}, "transport is missing"),
         ({"file": None}, "file is missing"),
         ({"transport": "form-json"}, "form_field is missing"),
-        ({"preset": "nobody"}, "preset is none of urlbox, screenshotone"),
+        ({"preset": "nobody"}, 'there is no preset "nobody": there are urlbox, screenshotone'),
+        ({"preset": "urlbx"}, 'there is no preset "urlbx": did you mean "urlbox"?'),
         ({"id": "a b"}, "id is no JMESPath expression"),
         ({"labels": {"x": "[["}}, "labels: x is no JMESPath"),
         ({"link": "https://example.com/"}, "link has no {file}"),
@@ -96,13 +96,120 @@ def parse(document: object, /, **keys: Any) -> Callback:
             "pairs has the keys",
         ),
         ({"authentication": {"scheme": "standard-webhooks"}}, "not whsec_ and Base64"),
-        ({"authentication": {"scheme": "bearer", "tolerance": 0}}, "tolerance must be more"),
+        (
+            {"authentication": {"scheme": "standard-webhooks"}, "secrets": ["whpk_c2hvcnQ="]},
+            "one is not whpk_ and Base64 of 32 bytes",
+        ),
+        (
+            {"authentication": {"scheme": "standard-webhooks"}, "secrets": [f"whsk_{'A' * 43}="]},
+            "one is a private key; the sender gives you the public one",
+        ),
+        (
+            {
+                "authentication": {"scheme": "standard-webhooks"},
+                "secrets": [f"whpk_{'A' * 43}="],
+                "transport": "raw",
+                "file": None,
+            },
+            "a public key verifies a message that is held whole",
+        ),
+        (
+            {"authentication": {"scheme": "standard-webhooks", "tolerance": 0}},
+            "tolerance must be more",
+        ),
+        # What could never do anything, or not what it seems to.
+        ({"authentication": {"scheme": "bearer", "header": "X"}}, "header is not for scheme"),
+        ({"authentication": {"scheme": "none", "prefix": "a"}}, "prefix is not for scheme"),
+        ({"authentication": {"scheme": "basic"}}, "each is user:password"),
+        ({"authentication": {"scheme": "hmac", "header": "X Y"}}, "header: 'X Y' is no name"),
+        ({"id": "header: X Y"}, "id: 'X Y' is no name of a header"),
+        (
+            {"authentication": {"scheme": "hmac", "header": "X", "signed": "{time}.{body}"}},
+            "but no {time}",
+        ),
+        (
+            {"authentication": {"scheme": "hmac", "header": "X", "signed": "{field.a}"}},
+            'signed holds fields of a form, and transport = "json" is none',
+        ),
+        (
+            {"authentication": {"scheme": "hmac", "field": "signature"}},
+            "a signature in a field of a form signs fields",
+        ),
+        (
+            {"authentication": {"scheme": "hmac", "header": "X", "field": "signature"}},
+            "either in a header or in a field",
+        ),
+        (
+            {
+                "transport": "form-json",
+                "form_field": "payload",
+                "authentication": {"scheme": "hmac", "field": "s", "signed": "{field.other}"},
+            },
+            "signed leaves out {field.payload}, the JSON",
+        ),
+        ({"transport": "raw"}, 'file is not for transport = "raw"'),
+        ({"transport": "raw", "file": None, "id": "id"}, "id: with transport"),
+        (
+            {
+                "transport": "raw",
+                "file": None,
+                "authentication": {"scheme": "secret-field", "field": "s"},
+            },
+            "needs a field",
+        ),
+        ({"form_field": "payload"}, 'form_field is for transport = "form-json" alone'),
+        ({"success": ["ok"]}, "success is compared with status, which is missing"),
+        ({"notice": ["ok"]}, "notice is compared with status, which is missing"),
+        ({"link": "ftp://example.com/{file}"}, "link begins with https"),
+        ({"link": "https://[/{file}"}, "link begins with https:// or http://, and a host"),
     ],
 )
 def test_settings_that_make_no_sense_are_told(keys: dict[str, Any], said: str) -> None:
-    with pytest.raises(msgspec.ValidationError, match=said.replace("{", r"\{")) as raised:
+    with pytest.raises(msgspec.ValidationError, match=re.escape(said)) as raised:
         settings(**keys)
     assert "a-secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("https://cdn.example.com", "cdn.example.com/files", "cdn.example.com:443", "", "a b"),
+        *("*.*.example.com", "cdn.*", "user@example.com", "[example.com]"),
+    ],
+)
+@pytest.mark.parametrize("key", ["allow_hosts", "headers"])
+def test_what_is_no_host_is_told(key: str, host: str) -> None:
+    value = [host] if key == "allow_hosts" else {host: {"X-Key": "env:KEY"}}
+    with pytest.raises(msgspec.ValidationError, match="is no host: write it without scheme"):
+        settings(fetch={key: value})
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "*", "*.example.com", "b\u00fccher.example", "10.1.2.3", "::1", "[2001:db8::1]"],
+)
+def test_hosts_are_names_patterns_and_numbers(host: str) -> None:
+    assert settings(fetch={"allow_hosts": [host]}).fetch.allow_hosts == (host,)
+
+
+def test_the_host_of_a_link_that_is_made_is_one_that_files_are_fetched_from() -> None:
+    assert source(link="https://api.example.com/files/{file}").fetch_hosts == ("api.example.com",)
+    assert source(link="https://{file}.example.com/").fetch_hosts == ()
+
+
+@pytest.mark.parametrize(
+    ("keys", "warned"),
+    [
+        ({}, True),
+        ({"fetch": {"allow_hosts": ["files.example.com"]}}, False),
+        ({"link": "https://api.example.com/files/{file}"}, False),
+        ({"transport": "base64"}, False),
+        ({"preset": "urlbox", "file": None, "transport": None}, False),
+    ],
+)
+def test_links_that_lead_to_no_host_are_warned_of(keys: dict[str, Any], warned: bool) -> None:
+    told = "no link can be followed: name its hosts in fetch.allow_hosts"
+    assert (told in settings(**keys).doubts()) is warned
 
 
 def test_what_is_written_beside_a_preset_comes_first() -> None:
@@ -128,33 +235,30 @@ def test_the_published_vector_of_github_is_believed() -> None:
     assert opened.authenticate(message(opened, b"Hello, World!", x_hub_signature_256=signature))
 
 
-KEY = b"0123456789abcdef01234567"
-
-
-def standard(*signatures: str, name: str = "msg_1", at: float = NOW) -> bool:
+def test_a_signature_that_urlbox_publishes_is_believed() -> None:
+    # Of the tests of its own client for .NET.
     opened = source(
-        authentication={"scheme": "standard-webhooks"},
-        secrets=[f"whsec_{base64.b64encode(KEY).decode()}"],
+        preset="urlbox",
+        secrets=["webhook_secret"],
+        authentication=None,
+        file=None,
+        transport=None,
     )
-    headers = {"webhook_id": name, "webhook_timestamp": str(int(at))}
-    return opened.authenticate(
-        message(opened, {"a": 1}, **headers, webhook_signature=" ".join(signatures))
-    )
+    render = "e9617143-2a95-4962-9cc9-d72f3c413b9c"
+    folder = "https://renders.urlbox.com/ub-temp-renders/renders/571f54138cd8b877077d3788/2024/1/11"
+    body = (
+        f'{{"event":"render.succeeded","renderId":"{render}","result":'
+        f'{{"renderUrl":"{folder}/{render}.png","size":359081}},"meta":'
+        '{"startTime": "2024-01-11T23:32:11.908Z","endTime":"2024-01-11T23:33:32.500Z"}}'
+    ).encode()
+    digest = "41f85178517e8e031be5771ee4951bc3f6fbd871f41b4866546803576b1c3843"
+    sent = message(opened, body, x_urlbox_signature=f"t=123456,sha256={digest}")
+    sent.received_at = 123_456.0
 
-
-def standard_signature(name: str = "msg_1", at: float = NOW) -> str:
-    signed = f"{name}.{int(at)}.".encode() + b'{"a":1}'
-    return "v1," + base64.b64encode(hmac.new(KEY, signed, "sha256").digest()).decode()
-
-
-def test_one_of_several_standard_signatures_is_enough() -> None:
-    assert standard("v1a,b3RoZXI=", "v1,d3Jvbmc=", standard_signature())
-
-
-@pytest.mark.parametrize("name", ["", "msg.1"])
-def test_a_standard_id_that_is_missing_or_holds_a_dot_is_refused(name: str) -> None:
-    with pytest.raises(AuthenticationError, match="webhook-id"):
-        standard(standard_signature(name), name=name)
+    assert opened.authenticate(sent)
+    (file,) = opened.parse(sent).files
+    assert isinstance(file, LinkedFile)
+    assert file.url.endswith(f"/{render}.png")
 
 
 # The replay guard.
@@ -180,10 +284,44 @@ def test_an_id_that_is_signed_or_sent_with_the_secret_tells_repeats() -> None:
     assert parse({"file": "https://x/a", "n": 7}, id="n").deduplication_key == "7"
 
 
+def by_fields(**fields: str) -> Callback:
+    """Return what a form means of which but two fields are signed, and its file is not."""
+    opened = source(
+        transport="multipart",
+        file="attachment-1",
+        id='"message-id"',
+        authentication={
+            "scheme": "hmac",
+            "field": "signature",
+            "signed": "{field.timestamp}{field.token}",
+        },
+    )
+    part = Part("attachment-1", "a.png", "image/png", 3)
+    made = Message(headers={}, fields=fields, parts=[part], received_at=NOW, complete=True)
+    made.macs = opened.macs(made)
+    for mac in made.macs:
+        mac.update(repr(fields).encode())
+    return opened.parse(made)
+
+
+def test_where_but_fields_are_signed_these_tell_repeats() -> None:
+    signed = {"timestamp": "1900000000", "token": "t1"}
+    first = by_fields(**signed, **{"message-id": "one"})
+    replayed = by_fields(**signed, **{"message-id": "two", "more": "text"})
+    other = by_fields(**{**signed, "token": "t2"}, **{"message-id": "one"})
+    assert (first.provider_id, replayed.provider_id) == ("one", "two")
+    assert first.deduplication_key == replayed.deduplication_key != other.deduplication_key
+
+
 def test_what_has_no_id_is_known_by_its_body() -> None:
     one, same, other = (parse({"file": "https://x/a", "n": n}) for n in (1, 1, 2))
     assert one.provider_id == same.provider_id != other.provider_id
     assert one.deduplication_key == same.deduplication_key != other.deduplication_key
+
+
+def test_a_status_that_is_not_there_is_no_failure() -> None:
+    with pytest.raises(MalformedCallbackError, match="no status where one is looked for"):
+        parse({"state": "done", "file": "https://x/a"}, status="s", success=["ok"])
 
 
 def test_failures_without_an_id_are_known_again_too() -> None:

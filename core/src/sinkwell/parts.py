@@ -23,6 +23,7 @@ from sinkwell.contract import (
     NotifierContext,
     Sink,
     SinkContext,
+    Source,
     SourceContext,
     UnusableError,
 )
@@ -132,13 +133,19 @@ def make_fetch_workers(
 
 def make_fetcher(settings: FetchSettings, origin: OpenSource, limits: IntakeLimits) -> Fetcher:
     """Return what fetches the files of one source, as its settings allow."""
-    hosts = origin.source.fetch_hosts if settings.allow_hosts is None else settings.allow_hosts
     headers = {
         host: {name: value.reveal() for name, value in each.items()}
         for host, each in settings.headers.items()
     }
-    rules = FetchRules.of(hosts, settings.allow_networks)
-    return Fetcher(rules, headers, fetch_limits(limits, settings.timeout))
+    rules = fetch_rules(settings, origin.source)
+    limits = fetch_limits(limits, settings.timeout)
+    return Fetcher(rules, headers, limits, ca_bundle=settings.ca_bundle)
+
+
+def fetch_rules(settings: FetchSettings, source: Source) -> FetchRules:
+    """Return where files of a source may be fetched from: the provider's own hosts by default."""
+    hosts = source.fetch_hosts if settings.allow_hosts is None else settings.allow_hosts
+    return FetchRules.of(hosts, settings.allow_networks)
 
 
 def public_url(server: ServerSettings) -> str:

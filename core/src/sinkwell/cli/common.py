@@ -132,12 +132,12 @@ def seconds(written: str, option: str) -> float:
 def show_warnings(registry: Registry, settings: Settings) -> None:
     """Say what is doubtful, on standard error."""
     for problem in (*registry.problems, *settings.warnings):
-        err.print(f"[bold yellow]warning:[/] {_escaped(str(problem))}", soft_wrap=True)
+        err.print(f"[bold yellow]warning:[/] {_lines(str(problem))}", soft_wrap=True)
 
 
 def fail(message: str, *, code: int = EXIT_FAILED) -> NoReturn:
     """Say what is wrong on standard error, and exit."""
-    err.print(f"[bold red]error:[/] {_escaped(message)}", soft_wrap=True)
+    err.print(f"[bold red]error:[/] {_lines(message)}", soft_wrap=True)
     sys.exit(code)
 
 
@@ -157,7 +157,15 @@ def _toml(text: str) -> str:
     return msgspec.json.encode(text).decode()
 
 
-def _escaped(text: str) -> str:
+def plain(text: str) -> str:
+    """Return what others wrote as markup that shows it and does nothing else, in one line.
+
+    What a terminal would obey, or nobody would see, is shown as Python writes it.
+    """
     from rich.markup import escape
 
-    return escape(text)
+    return escape("".join(c if c.isprintable() else ascii(c)[1:-1] for c in text))
+
+
+def _lines(text: str) -> str:
+    return "\n".join(map(plain, text.split("\n")))

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import rich_click as click
-from rich.markup import escape
 
-from sinkwell.cli.common import out, resolve_data_dir, settings_options
-from sinkwell.cli.listing import coloured, local_time, show
+from sinkwell.cli.common import out, plain, resolve_data_dir, settings_options
+from sinkwell.cli.listing import LABELS, coloured, labels_option, local_time, show
 
 
 @click.group(invoke_without_command=True)
@@ -22,6 +21,7 @@ from sinkwell.cli.listing import coloured, local_time, show
 @click.option("--sink", help="Only deliveries to this sink.")
 @click.option("--token", help="Only deliveries of this capture.")
 @click.option("--file", "file_id", help="Only deliveries of this file.")
+@labels_option
 @click.option("--limit", type=click.IntRange(min=1), help="How many; JSON shows all by default.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_context
@@ -34,6 +34,7 @@ def deliveries(
     sink: str | None,
     token: str | None,
     file_id: str | None,
+    labels: bool,
     limit: int | None,
     as_json: bool,
 ) -> None:
@@ -47,10 +48,11 @@ def deliveries(
             ("delivery", lambda row: row["id"]),
             ("created", lambda row: local_time(row["created_at"])),
             ("sink", lambda row: row["sink"]),
-            ("key", lambda row: escape(row["key"])),
+            ("key", lambda row: plain(row["key"])),
             ("state", lambda row: coloured(row["state"])),
             ("tries", lambda row: str(row["attempts"])),
-            ("error", lambda row: escape(row["error"] or "")),
+            *([LABELS] if labels else []),
+            ("error", lambda row: plain(row["error"] or "")),
         ],
         config=config,
         data_dir=data_dir,

@@ -6,9 +6,8 @@ from typing import Any
 
 import msgspec
 import rich_click as click
-from rich.markup import escape
 
-from sinkwell.cli.common import EXIT_USAGE, fail, out, resolve_data_dir, settings_options
+from sinkwell.cli.common import EXIT_USAGE, fail, out, plain, resolve_data_dir, settings_options
 from sinkwell.cli.listing import local_time
 
 _PAGE = 1000
@@ -129,7 +128,7 @@ def _show(event: dict[str, Any], *, as_json: bool) -> None:
     facts = " ".join(f"{name}={_text(value)}" for name, value in event["data"].items())
     out.print(
         f"[dim]{event['position']:>6} {local_time(event['time'])}[/] [bold]{event['type']}[/] "
-        f"{escape(facts)}",
+        f"{plain(facts)}",
         soft_wrap=True,
     )
 

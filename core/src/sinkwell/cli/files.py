@@ -1,13 +1,23 @@
-"""``sinkwell files``, and its ``retry`` and ``link``."""
+"""``sinkwell files``, and its ``show``, ``retry`` and ``link``."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import rich_click as click
-from rich.markup import escape
 
-from sinkwell.cli.common import err, out, resolve_data_dir, seconds, settings_options
-from sinkwell.cli.listing import coloured, human_size, local_time, show
+from sinkwell.cli.common import err, out, plain, resolve_data_dir, seconds, settings_options
+from sinkwell.cli.listing import (
+    LABELS,
+    coloured,
+    human_size,
+    labels_option,
+    lay_out,
+    local_time,
+    show,
+)
 
 
 @click.group(invoke_without_command=True)
@@ -19,6 +29,7 @@ from sinkwell.cli.listing import coloured, human_size, local_time, show
 )
 @click.option("--source", help="Only files of this source.")
 @click.option("--token", help="Only files of this capture.")
+@labels_option
 @click.option("--limit", type=click.IntRange(min=1), help="How many; JSON shows all by default.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_context
@@ -29,10 +40,11 @@ def files(
     state: str | None,
     source: str | None,
     token: str | None,
+    labels: bool,
     limit: int | None,
     as_json: bool,
 ) -> None:
-    """List files, the newest first; fetch one again, or make a link to one."""
+    """List files, the newest first; show all of one, fetch it again, or make a link to it."""
     context.obj = (config, data_dir)
     if context.invoked_subcommand is not None:
         return
@@ -42,11 +54,12 @@ def files(
             ("file", lambda row: row["id"]),
             ("received", lambda row: local_time(row["received_at"])),
             ("source", lambda row: row["source"]),
-            ("token", lambda row: escape(row["token"])),
-            ("type", lambda row: escape(row["media_type"])),
+            ("token", lambda row: plain(row["token"])),
+            ("type", lambda row: plain(row["media_type"])),
             ("size", lambda row: human_size(row["size"])),
             ("state", lambda row: coloured(row["state"])),
-            ("error", lambda row: escape(row["error"] or "")),
+            *([LABELS] if labels else []),
+            ("error", lambda row: plain(row["error"] or "")),
         ],
         config=config,
         data_dir=data_dir,
@@ -54,6 +67,87 @@ def files(
         as_json=as_json,
         wanted={"state": state, "source": source, "token": token},
     )
+
+
+@files.command(name="show")
+@click.argument("file_id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@settings_options
+@click.pass_context
+def show_file(
+    context: click.Context,
+    file_id: str,
+    as_json: bool,
+    config: Path | None,
+    data_dir: Path | None,
+) -> None:
+    """Show all that is known of a file: its labels and where it goes, too."""
+    outer_config, outer_data_dir = context.obj
+    place = resolve_data_dir(config or outer_config, data_dir or outer_data_dir)
+
+    async def run() -> dict[str, Any]:
+        from sinkwell.cli.client import connected
+
+        async with connected(place) as api:
+            file = await api.get(f"/files/{file_id}")
+            rows = api.rows("/deliveries", None, file_id=file_id)
+            return {**file, "deliveries": [row async for row in rows]}
+
+    file = asyncio.run(run())
+    if as_json:
+        click.echo(msgspec.json.encode(file).decode())
+    else:
+        _describe(file)
+
+
+def _describe(file: Mapping[str, Any]) -> None:
+    where = "in the spool" if file["in_spool"] else "no more in the spool"
+    told = {
+        "file": file["id"],
+        "received": local_time(file["received_at"]),
+        "source": file["source"],
+        "token": plain(file["token"]),
+        "status": plain(file["status"]),
+        "state": f"{coloured(file['state'])}, {where}",
+        "error": plain(file["error"] or ""),
+    }
+    fetch = file["fetch"]
+    if fetch:
+        told["fetch"] = f"{fetch['state']}, from {plain(fetch['host'])}, tries {fetch['attempts']}"
+    if not fetch or fetch["state"] == "fetched":  # else there are but claims of it
+        told |= {
+            "type": plain(file["media_type"]),
+            "name": plain(file["name"] or ""),
+            "size": f"{file['size']:,} bytes",
+            "sha256": file["sha256"],
+        }
+    _list({name: value for name, value in told.items() if value})
+    for title, texts in (
+        ("labels", file["labels"]),
+        ("sinks that its callback URL names", file["overrides"] or {}),
+    ):
+        if texts:
+            out.print(f"\n[bold]{title}[/]")
+            _list({plain(name): plain(text) for name, text in sorted(texts.items())})
+    if file["deliveries"]:
+        out.print()
+        lay_out(
+            [
+                ("delivery", lambda row: row["id"]),
+                ("sink", lambda row: row["sink"]),
+                ("key", lambda row: plain(row["key"])),
+                ("state", lambda row: coloured(row["state"])),
+                ("tries", lambda row: str(row["attempts"])),
+                ("error", lambda row: plain(row["error"] or "")),
+            ],
+            file["deliveries"],
+        )
+
+
+def _list(told: Mapping[str, str]) -> None:
+    widest = max(map(len, told))
+    for name, value in told.items():
+        out.print(f"[dim]{name.ljust(widest)}[/]  {value}", soft_wrap=True)
 
 
 @files.command()

@@ -26,26 +26,28 @@ def rebuild(config: Path | None, data_dir: Path | None) -> None:
     """Make a new ledger from the spool, when the old one is lost or damaged.
 
     The old one is set aside, not removed. Every file of the spool is delivered again: sinks find
-    what they have already and keep it. What had left the spool is in the sinks; its records and
-    the memory of its repeats are in the old ledger only.
+    what they have already and keep it. What had left the spool is in the sinks; its records are in
+    the old ledger only. By what its repeats are known is taken over, as far as it can be read.
     """
     registry = installed_plugins()
     settings = load_settings(registry, config, data_dir)
 
-    async def run() -> tuple[int, int]:
+    async def run(aside: Path | None) -> tuple[int, int, int]:
         async with opened(settings, registry) as store:
             found = await store.reconcile()
-        return found.adopted, found.quarantined
+            remembered = await store.ledger.remember(aside) if aside else 0
+        return found.adopted, found.quarantined, remembered
 
     try:
         aside = _set_aside(settings.data_dir)
-        adopted, quarantined = asyncio.run(run())
+        adopted, quarantined, remembered = asyncio.run(run(aside))
     except (LedgerOwnedError, LedgerUnavailableError) as error:
         fail(str(error))
     except OSError as error:
         fail(f"{settings.data_dir} does not work: {error}")
     if aside is not None:
         out.print(f"the old ledger is kept as {aside}", soft_wrap=True)
+        out.print(f"{remembered} callbacks that were dealt with are still known by their repeats")
     out.print(f"{adopted} files recorded anew; they are delivered when Sinkwell runs")
     if quarantined:
         place = settings.data_dir / "spool" / "quarantine"

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import rich_click as click
 from rich.table import Table
 from rich.text import Text
 
-from sinkwell.cli.common import out, resolve_data_dir
+from sinkwell.cli.common import out, plain, resolve_data_dir
 
 _ON_SCREEN = 50
 _UNBOUNDED = 100_000
@@ -21,6 +22,12 @@ _WHOLE_WORD = 10
 """Letters up to which a word is not broken on a narrow screen: a date's, a state's."""
 
 Row = Mapping[str, Any]
+
+labels_option = click.option(
+    "--labels", is_flag=True, help="With the labels of the files; JSON always has them."
+)
+LABELS = ("labels", lambda row: " ".join(starmap(_label, sorted(row["labels"].items()))))
+"""The column that ``labels_option`` asks for."""
 
 
 def show(
@@ -99,6 +106,10 @@ def lay_out(columns: Sequence[tuple[str, Callable[[Row], str]]], rows: Sequence[
     if not out.is_terminal or needed > out.width:
         out.width = _UNBOUNDED
     out.print(table)
+
+
+def _label(name: str, value: str) -> str:
+    return f"{plain(name)}={plain(value)}"
 
 
 def local_time(seconds: float) -> str:

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import rich_click as click
-from rich.markup import escape
 
-from sinkwell.cli.common import EXIT_USAGE, fail, out, resolve_data_dir, settings_options
+from sinkwell.cli.common import EXIT_USAGE, fail, out, plain, resolve_data_dir, settings_options
 from sinkwell.cli.listing import coloured, local_time, show
 
 
@@ -74,10 +73,10 @@ def notifications(
             ("notification", lambda row: row["id"]),
             ("planned", lambda row: local_time(row["created_at"])),
             ("event", lambda row: row["event_type"]),
-            ("subject", lambda row: escape(row["subject"])),
+            ("subject", lambda row: plain(row["subject"])),
             ("state", lambda row: coloured(row["state"])),
             ("tries", lambda row: str(row["attempts"])),
-            ("error", lambda row: escape(row["error"] or "")),
+            ("error", lambda row: plain(row["error"] or "")),
         ],
         config=config,
         data_dir=data_dir,

@@ -4,9 +4,8 @@ import asyncio
 from pathlib import Path
 
 import rich_click as click
-from rich.markup import escape
 
-from sinkwell.cli.common import out, resolve_data_dir, settings_options
+from sinkwell.cli.common import out, plain, resolve_data_dir, settings_options
 from sinkwell.cli.listing import show_all
 
 
@@ -29,7 +28,7 @@ def notifiers(
             ("state", lambda row: _coloured(row["state"])),
             ("notifications", lambda row: _counts(row["notifications"])),
             ("public key", lambda row: " ".join(row["public_keys"])),
-            ("trouble", lambda row: escape(row["trouble"] or "")),
+            ("trouble", lambda row: plain(row["trouble"] or "")),
         ],
         config=config,
         data_dir=data_dir,

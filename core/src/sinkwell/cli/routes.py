@@ -7,12 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import rich_click as click
-from rich.markup import escape
 
-from sinkwell.cli.common import EXIT_USAGE, err, fail, load_settings, out, settings_options
+from sinkwell.cli.common import (
+    EXIT_USAGE,
+    err,
+    fail,
+    load_settings,
+    out,
+    plain,
+    settings_options,
+)
 from sinkwell.cli.listing import lay_out
 from sinkwell.contract.settings import Size, decode_custom
 from sinkwell.delivery.condition import RoutedFile
+from sinkwell.delivery.plan import Planner
 from sinkwell.naming import KeyValues
 from sinkwell.settings import Settings
 
@@ -36,11 +44,15 @@ def routes() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a route.")
 @settings_options
 def explain(file_id: str, as_json: bool, config: Path | None, data_dir: Path | None) -> None:
-    """Say what each route, as it is now in the settings, makes of the file FILE_ID."""
+    """Say what each route, as it is now in the settings, makes of the file FILE_ID.
+
+    Where the callback URL of the file named sinks and keys, these stand in place of all routes.
+    """
     from sinkwell.runtime import installed_plugins
 
     settings = load_settings(installed_plugins(), config, data_dir)
-    _show(settings, asyncio.run(_stored(file_id, settings.data_dir)), as_json=as_json)
+    file, overrides = asyncio.run(_stored(file_id, settings.data_dir))
+    _show(settings, file, overrides, as_json=as_json)
 
 
 @routes.command(name="try")
@@ -95,7 +107,7 @@ def try_routes(
             labels=described,
         ),
     )
-    _show(settings, file, as_json=as_json)
+    _show(settings, file, None, as_json=as_json)
 
 
 def _label(text: str) -> tuple[str, str]:
@@ -105,14 +117,18 @@ def _label(text: str) -> tuple[str, str]:
     return name, value
 
 
-async def _stored(file_id: str, data_dir: Path) -> RoutedFile:
+async def _stored(file_id: str, data_dir: Path) -> tuple[RoutedFile, Mapping[str, str] | None]:
     from sinkwell.cli.client import connected
 
     async with connected(data_dir) as api:
         row = await api.get(f"/files/{file_id}")
     if row["state"] == "fetching":
         fail(f"{file_id} is being fetched yet: its routes are looked at when it has come")
-    return RoutedFile(
+    if row["state"] == "quarantined":
+        fail(f"{file_id} is quarantined, so no route is asked: `sinkwell files show` says why")
+    if row["fetch"] is not None and row["fetch"]["state"] == "failed":
+        fail(f"{file_id} has never come, so no route is asked: {row['error']}")
+    file = RoutedFile(
         media_type=row["media_type"],
         size=row["size"],
         status=row["status"],
@@ -129,14 +145,45 @@ async def _stored(file_id: str, data_dir: Path) -> RoutedFile:
             labels=row["labels"],
         ),
     )
+    return file, row["overrides"]
 
 
-def _show(settings: Settings, file: RoutedFile, *, as_json: bool) -> None:
+def _show(
+    settings: Settings,
+    file: RoutedFile,
+    overrides: Mapping[str, str] | None,
+    *,
+    as_json: bool,
+) -> None:
     from sinkwell.runtime import installed_plugins
     from sinkwell.settings.keys import make_planner
 
-    verdicts = make_planner(settings, installed_plugins()).explain(file)
-    rows = [
+    planner = make_planner(settings, installed_plugins())
+    if overrides is None:
+        rows = _by_routes(planner, file)
+    else:
+        rows = _by_callback_url(planner, file, overrides, routes=len(settings.routes))
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps(row))
+        return
+    lay_out(
+        [
+            ("route", lambda row: str(row["route"] or "callback URL")),
+            ("takes it", lambda row: "[green]yes[/]" if row["takes"] else "no"),
+            ("why not", lambda row: plain(row["why_not"] or "")),
+            ("goes to", _goes_to),
+        ],
+        rows,
+    )
+    if not any(row["deliveries"] for row in rows):
+        err.print("[bold yellow]no route takes it:[/] it is kept in the spool, as unrouted")
+    if not settings.routes and overrides is None:
+        out.print("There are no routes in the settings: every file goes to every sink.")
+
+
+def _by_routes(planner: Planner, file: RoutedFile) -> list[dict[str, Any]]:
+    return [
         {
             "route": number,
             "takes": verdict.refusal is None,
@@ -145,28 +192,28 @@ def _show(settings: Settings, file: RoutedFile, *, as_json: bool) -> None:
                 {"sink": way.sink, "key": way.template.key(file.values)} for way in verdict.ways
             ],
         }
-        for number, verdict in enumerate(verdicts, 1)
+        for number, verdict in enumerate(planner.explain(file), 1)
     ]
-    if as_json:
-        for row in rows:
-            click.echo(json.dumps(row))
-        return
-    lay_out(
-        [
-            ("route", lambda row: str(row["route"])),
-            ("takes it", lambda row: "[green]yes[/]" if row["takes"] else "no"),
-            ("why not", lambda row: escape(row["why_not"] or "")),
-            ("goes to", _goes_to),
-        ],
-        rows,
-    )
-    if not any(row["deliveries"] for row in rows):
-        err.print("[bold yellow]no route takes it:[/] it is kept in the spool, as unrouted")
-    if not settings.routes:
-        out.print("There are no routes in the settings: every file goes to every sink.")
+
+
+def _by_callback_url(
+    planner: Planner, file: RoutedFile, overrides: Mapping[str, str], *, routes: int
+) -> list[dict[str, Any]]:
+    """Return a row without a number for the callback URL, and one for each route."""
+    planned = planner.plan(file, overrides)
+    gone = overrides.keys() - {each.sink for each in planned}
+    first = {
+        "route": None,
+        "takes": bool(planned),
+        "why_not": f"not in the settings any more: {', '.join(sorted(gone))}" if gone else None,
+        "deliveries": [{"sink": each.sink, "key": each.key} for each in planned],
+    }
+    why_not = "the callback URL of the file names its sinks, in place of all routes"
+    rest = {"takes": False, "why_not": why_not, "deliveries": []}
+    return [first, *({"route": number, **rest} for number in range(1, routes + 1))]
 
 
 def _goes_to(row: Mapping[str, Any]) -> str:
     if row["takes"] and not row["deliveries"]:
         return "sinks that an earlier route sends it to"
-    return escape("\n".join(f"{each['sink']}: {each['key']}" for each in row["deliveries"]))
+    return "\n".join(plain(f"{each['sink']}: {each['key']}") for each in row["deliveries"])

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 import structlog
@@ -24,9 +24,13 @@ from sinkwell.contract import (
     LinkedFile,
     Message,
     PartFile,
+    RejectedError,
     Source,
     SourceContext,
 )
+
+if TYPE_CHECKING:
+    from sinkwell.intake.guard import FetchRules
 
 
 @click.group()
@@ -83,7 +87,7 @@ def try_callback(
     """
     from sinkwell.intake.refusals import Refusal
 
-    source = _opened(name, config, data_dir)
+    source, rules = _opened(name, config, data_dir)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     headers = dict(_header(each) for each in given)
     content = sys.stdin.buffer.read() if str(body) == "-" else body.read_bytes()
@@ -92,10 +96,11 @@ def try_callback(
     except Refusal as refusal:
         click.echo(json.dumps({"status": refusal.status, "refused": refusal.detail}, indent=2))
         sys.exit(EXIT_FAILED)
-    click.echo(json.dumps(_shown(callback, source), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(_shown(callback, source, rules), indent=2, ensure_ascii=False))
 
 
-def _opened(name: str, config: Path | None, data_dir: Path | None) -> Source:
+def _opened(name: str, config: Path | None, data_dir: Path | None) -> "tuple[Source, FetchRules]":
+    from sinkwell.parts import fetch_rules
     from sinkwell.runtime import installed_plugins
 
     registry = installed_plugins()
@@ -105,7 +110,7 @@ def _opened(name: str, config: Path | None, data_dir: Path | None) -> Source:
         known = ", ".join(settings.sources) or "none"
         fail(f"there is no source {name!r}; configured: {known}", code=EXIT_USAGE)
     source: Source = registry.sources[section.type].type.open(section, SourceContext(name))
-    return source
+    return source, fetch_rules(section.fetch, source)
 
 
 def _header(text: str) -> tuple[str, str]:
@@ -157,7 +162,7 @@ class _Believing(Source):
         return self._source.parse(message)
 
 
-def _shown(callback: Callback, source: Source) -> dict[str, Any]:
+def _shown(callback: Callback, source: Source, rules: "FetchRules") -> dict[str, Any]:
     outcome = "notice" if callback.notice else "file" if callback.succeeded else "failure"
     return {
         "status": source.success_code,
@@ -165,12 +170,12 @@ def _shown(callback: Callback, source: Source) -> dict[str, Any]:
         "provider_id": callback.provider_id,
         "provider_status": callback.provider_status,
         "deduplication_key": callback.deduplication_key,
-        "files": [_shown_file(file) for file in callback.files],
+        "files": [_shown_file(file, rules) for file in callback.files],
         "labels": dict(callback.labels),
     }
 
 
-def _shown_file(file: FileReference) -> dict[str, Any]:
+def _shown_file(file: FileReference, rules: "FetchRules") -> dict[str, Any]:
     claims = {"media_type": file.media_type, "extension": file.extension}
     match file:
         case PartFile():
@@ -180,4 +185,21 @@ def _shown_file(file: FileReference) -> dict[str, Any]:
         case InlineFile():
             return {"base64": len(file.content), "name": file.name, **claims}
         case LinkedFile():
-            return {"url": file.url, "expires_at": file.expires_at, "name": file.name, **claims}
+            return {
+                "url": file.url,
+                "refused": _refusal(file.url, rules),
+                "expires_at": file.expires_at,
+                "name": file.name,
+                **claims,
+            }
+
+
+def _refusal(link: str, rules: "FetchRules") -> str | None:
+    """Say why a link would not be followed, as far as its text tells."""
+    from sinkwell.intake.guard import parse_url
+
+    try:
+        rules.check_url(parse_url(link))
+    except RejectedError as error:
+        return str(error)
+    return None

@@ -10,6 +10,7 @@ import hmac
 import ipaddress
 import math
 import re
+import ssl
 from collections.abc import Sequence
 from enum import Enum
 from typing import Any, Literal
@@ -17,6 +18,9 @@ from typing import Any, Literal
 import msgspec
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2: a token
+
+
+_HOST = re.compile(r"\*|(?:\*\.)?[^\s/:@?#*\[\]]+|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?")
 
 
 class Duration(float):
@@ -80,6 +84,8 @@ class FetchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Networks beyond the public internet that may be reached, such as ``10.1.0.0/16``."""
     headers: dict[str, dict[str, Secret]] = {}
     """By host or ``*.example.com``, headers of the request; secrets as everywhere."""
+    ca_bundle: str | None = None
+    """A file with the certificates of authorities, in PEM, that are trusted beside the system's."""
     timeout: Duration = Duration(900)
     """Deadline of one attempt, in seconds."""
     concurrency: int = 8
@@ -90,6 +96,17 @@ class FetchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise ValueError("concurrency must be at least 1")
         if self.timeout <= 0:
             raise ValueError("timeout must be more than 0")
+        if self.ca_bundle is not None:
+            _check_certificates(self.ca_bundle)
+        self._check_hosts()
+
+    def _check_hosts(self) -> None:
+        for host in (*(self.allow_hosts or ()), *self.headers):
+            if not _HOST.fullmatch(host):
+                raise ValueError(
+                    f"{host!r} is no host: write it without scheme, port and path, "
+                    'as "cdn.example.com", or "*.example.com" for all below it'
+                )
         for network in self.allow_networks:
             try:
                 ipaddress.ip_network(network)
@@ -99,6 +116,15 @@ class FetchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             for name in headers:
                 if not _HEADER_NAME.fullmatch(name):
                     raise ValueError(f"headers of {host}: {name!r} is no name of a header")
+
+
+def _check_certificates(path: str) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError:
+        raise ValueError(f"ca_bundle {path!r} holds no certificates in PEM") from None
+    except OSError as error:
+        raise ValueError(f"ca_bundle {path!r} cannot be read: {error.strerror}") from None
 
 
 class OnMismatch(Enum):

@@ -1,5 +1,6 @@
 """Sources: who calls back, how that is proven, and what it says."""
 
+import codecs
 import hmac
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -67,8 +68,11 @@ class Message:
 def decode_json(text: bytes | str) -> Any:
     """Read JSON of a sender's. Raises ``MalformedCallbackError`` when it is none.
 
-    The texts in it are valid Unicode: what is no UTF-8, or half a surrogate pair, is no JSON.
+    A byte order mark may stand before it, as some write one (RFC 8259, 8.1). The texts in it are
+    valid Unicode: what is no UTF-8, or half a surrogate pair, is no JSON.
     """
+    if isinstance(text, bytes):
+        text = text.removeprefix(codecs.BOM_UTF8)
     try:
         return msgspec.json.decode(text)
     except (ValueError, RecursionError) as error:  # msgspec's own errors are ValueErrors

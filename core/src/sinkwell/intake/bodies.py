@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 from multipart import parse_options_header
 
 from sinkwell.contract import Message, Part, Transport
+from sinkwell.intake.holding import Hold
 from sinkwell.intake.incoming import IncomingFile
 from sinkwell.intake.limits import IntakeLimits
 from sinkwell.intake.multipart_body import MultipartBody
@@ -15,6 +16,8 @@ from sinkwell.intake.refusals import too_large, unsupported
 from sinkwell.intake.spool import SpoolWriter
 
 NewWriter = Callable[[], SpoolWriter]
+
+_FORM = "application/x-www-form-urlencoded"
 
 
 class Body(Protocol):
@@ -43,23 +46,35 @@ def open_body(
     limits: IntakeLimits,
     new_writer: NewWriter,
     received_at: float,
+    hold: Hold,
 ) -> Body:
-    """Begin to read a body. Raises ``Refusal`` (415, 400) for another content type."""
+    """Begin to read a body. Raises ``Refusal`` (415, 400) for another content type.
+
+    ``hold`` is told of what is held in memory until the callback has ended.
+    """
+    coding = headers.get("content-encoding", "").lower()
+    if coding not in {"", "identity"}:
+        raise unsupported(f"callbacks are taken as they are, not compressed with {coding}")
     match transport:
         case Transport.MULTIPART:
-            return MultipartBody(headers, limits, new_writer, received_at)
+            return MultipartBody(headers, limits, new_writer, received_at, hold)
         case Transport.RAW:
             return RawBody(headers, limits, new_writer, received_at)
         case Transport.JSON:
-            return JsonBody(headers, limits.max_json_size, received_at)
+            return JsonBody(headers, limits.max_json_size, received_at, hold)
         case Transport.BASE64:
-            return JsonBody(headers, limits.max_base64_size, received_at)
+            return JsonBody(headers, limits.max_base64_size, received_at, hold)
         case Transport.FORM_JSON:
-            if _content_type(headers) == "application/x-www-form-urlencoded":
-                return FormBody(headers, limits, received_at)
+            if (kind := _content_type(headers)) == _FORM:
+                return FormBody(headers, limits, received_at, hold)
+            if kind != "multipart/form-data":
+                raise unsupported(
+                    f"this source is called with {_FORM} or multipart/form-data, "
+                    f"not {kind or 'nothing'}"
+                )
             size = limits.max_json_size
             wider = replace(limits, max_field_size=size, max_fields_size=size)
-            return MultipartBody(headers, wider, new_writer, received_at)
+            return MultipartBody(headers, wider, new_writer, received_at, hold)
 
 
 class RawBody:
@@ -95,7 +110,7 @@ class RawBody:
 class JsonBody:
     """JSON, held until it is complete; whoever sends it is not believed yet, so it has a limit."""
 
-    def __init__(self, headers: dict[str, str], limit: int, received_at: float) -> None:
+    def __init__(self, headers: dict[str, str], limit: int, received_at: float, hold: Hold) -> None:
         kind = _content_type(headers)
         # Some providers name no type; a wrong one is a sender of something else.
         if kind and kind != "application/json" and not kind.endswith("+json"):
@@ -103,7 +118,7 @@ class JsonBody:
         self.message = Message(headers=headers, received_at=received_at)
         self.files: list[IncomingFile] = []
         self.current: IncomingFile | None = None
-        self._held = _Held(limit)
+        self._held = _Held(limit, hold)
 
     def feed(self, chunk: bytes) -> bool:
         self._held.take(chunk)
@@ -116,13 +131,15 @@ class JsonBody:
 
 
 class FormBody:
-    """``application/x-www-form-urlencoded``: text fields alone."""
+    """A form that is URL-encoded: text fields alone."""
 
-    def __init__(self, headers: dict[str, str], limits: IntakeLimits, received_at: float) -> None:
+    def __init__(
+        self, headers: dict[str, str], limits: IntakeLimits, received_at: float, hold: Hold
+    ) -> None:
         self.message = Message(headers=headers, received_at=received_at)
         self.files: list[IncomingFile] = []
         self.current: IncomingFile | None = None
-        self._held = _Held(limits.max_json_size)
+        self._held = _Held(limits.max_json_size, hold)
         self._most_fields = limits.max_parts
 
     def feed(self, chunk: bytes) -> bool:
@@ -149,19 +166,23 @@ class FormBody:
 class _Held:
     """Bytes in memory, up to a limit."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, hold: Hold) -> None:
         self._limit = limit
+        self._hold = hold
         self._chunks: list[bytes] = []
         self._size = 0
 
     def take(self, chunk: bytes) -> None:
-        self._chunks.append(chunk)
         self._size += len(chunk)
         if self._size > self._limit:
             raise too_large(f"the body has more than {self._limit} bytes")
+        self._hold(len(chunk))
+        self._chunks.append(chunk)
 
     def whole(self) -> bytes:
-        return b"".join(self._chunks)
+        """Return all of it, and keep none."""
+        chunks, self._chunks = self._chunks, []
+        return b"".join(chunks)
 
 
 def _content_type(headers: dict[str, str]) -> str:

@@ -8,6 +8,7 @@ for each connection, and none is kept.
 import asyncio
 import errno
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -63,12 +64,18 @@ class Fetcher:
         headers: Mapping[str, Mapping[str, str]],
         limits: IntakeLimits,
         resolve: Resolve | None = None,
+        *,
+        ca_bundle: str | None = None,
     ) -> None:
-        """``headers`` are those of the first request, by host pattern; no redirect sees them."""
+        """``headers`` are those of the first request, by host pattern; no redirect sees them.
+
+        ``ca_bundle`` is a file of authorities that are trusted beside the system's.
+        """
         self._rules = rules
         self._headers = [(pattern, dict(each)) for pattern, each in headers.items()]
         self._limits = limits
         self._resolver = _GuardedResolver(rules, resolve or _system_resolve)
+        self._ca_bundle = ca_bundle
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -126,6 +133,7 @@ class Fetcher:
                 resolver=self._resolver,
                 use_dns_cache=False,
                 socket_factory=self._guarded_socket,
+                ssl=_trust(self._ca_bundle),
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,
@@ -224,6 +232,14 @@ async def _system_resolve(host: str, port: int) -> Sequence[AddressInfo]:
     return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
+def _trust(ca_bundle: str | None) -> ssl.SSLContext | bool:
+    if ca_bundle is None:
+        return True
+    context = ssl.create_default_context()
+    context.load_verify_locations(ca_bundle)
+    return context
+
+
 def fetch_limits(limits: IntakeLimits, timeout: float) -> IntakeLimits:
     """Return the limits of a fetch: those of a callback, under a deadline of its own."""
     return replace(limits, total_timeout=timeout)
@@ -239,6 +255,13 @@ def _failure(error: Exception, url: URL) -> RejectedError | TransientError:
             return RejectedError("the link is no URL that can be asked for")
         case aiohttp.ClientConnectorDNSError():
             return TransientError(f"the name {url.host} cannot be resolved")
+        case aiohttp.ClientConnectorCertificateError(
+            certificate_error=ssl.SSLCertVerificationError() as why
+        ):
+            return TransientError(
+                f"the certificate of {url.host} is not trusted: {why.verify_message.rstrip('.')}; "
+                "if it is of an authority of your own, name that in ca_bundle"
+            )
         case aiohttp.ClientSSLError():
             return TransientError(f"no secure connection to {url.host} can be made")
         case aiohttp.ClientConnectorError():

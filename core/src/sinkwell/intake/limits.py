@@ -18,6 +18,7 @@ class IntakeLimits:
     max_fields_size: int = 256 * 1024
     max_json_size: int = 1024**2
     max_base64_size: int = 32 * 1024**2
+    max_held_size: int = 128 * 1024**2
 
     @property
     def max_body_size(self) -> int:

@@ -11,6 +11,7 @@ from multipart import (
 )
 
 from sinkwell.contract import Message, Part
+from sinkwell.intake.holding import Hold, unbounded
 from sinkwell.intake.incoming import IncomingFile
 from sinkwell.intake.limits import IntakeLimits
 from sinkwell.intake.refusals import Refusal, malformed, too_large, unsupported
@@ -26,6 +27,7 @@ class MultipartBody:
         limits: IntakeLimits,
         new_writer: Callable[[], SpoolWriter],
         received_at: float = 0.0,
+        hold: Hold = unbounded,
     ) -> None:
         """Read the content type. Raises ``Refusal`` (415, 400)."""
         kind, options = parse_options_header(headers.get("content-type", ""))
@@ -38,6 +40,7 @@ class MultipartBody:
         self.current: IncomingFile | None = None
         self._limits = limits
         self._new_writer = new_writer
+        self._hold = hold
         self._name = ""
         self._text: list[bytes] = []
         self._text_size = 0
@@ -103,7 +106,6 @@ class MultipartBody:
         file.take(chunk)
 
     def _take_text(self, chunk: bytes) -> None:
-        self._text.append(chunk)
         self._text_size += len(chunk)
         self._texts_size += len(chunk)
         if self._text_size > self._limits.max_field_size:
@@ -112,6 +114,8 @@ class MultipartBody:
             )
         if self._texts_size > self._limits.max_fields_size:
             raise too_large(f"all fields have more than {self._limits.max_fields_size} bytes")
+        self._hold(len(chunk))
+        self._text.append(chunk)
 
     def _end(self) -> bool:
         if self.current is not None:

@@ -17,6 +17,7 @@ from sinkwell.contract import (
     SourceError,
 )
 from sinkwell.intake.bodies import NewWriter, open_body
+from sinkwell.intake.holding import Hold, unbounded
 from sinkwell.intake.limits import IntakeLimits
 from sinkwell.intake.refusals import Refusal, forbidden, malformed
 
@@ -50,10 +51,11 @@ class Reading:
         limits: IntakeLimits,
         new_writer: NewWriter,
         received_at: float,
+        hold: Hold = unbounded,
     ) -> None:
         """Read the content type. Raises ``Refusal`` (415, 400)."""
         transport = origin.source.transport
-        self.body = open_body(transport, headers, limits, new_writer, received_at)
+        self.body = open_body(transport, headers, limits, new_writer, received_at, hold)
         self._origin = origin
         self._authentic = False
 

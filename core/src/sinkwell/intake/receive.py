@@ -19,6 +19,7 @@ from sinkwell.contract import (
     LinkedFile,
     Part,
     PartFile,
+    Transport,
 )
 from sinkwell.delivery.dispatch import Dispatch
 from sinkwell.delivery.plan import Planner
@@ -27,6 +28,7 @@ from sinkwell.intake.admission import Admission, Room
 from sinkwell.intake.bodies import Body
 from sinkwell.intake.body import ReceiveChunk, paced
 from sinkwell.intake.durable import judged, leased_file, plan_deliveries
+from sinkwell.intake.holding import Holding
 from sinkwell.intake.incoming import WRITE_AT, IncomingFile
 from sinkwell.intake.journal import Acceptance, Journal, Notice, ProviderFailure, Recorded
 from sinkwell.intake.limits import IntakeLimits
@@ -41,6 +43,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _RECORD_AGAIN = 1.0
+_HELD = {Transport.JSON, Transport.BASE64, Transport.FORM_JSON}
+"""What is held in memory until it is whole."""
 
 log = structlog.get_logger()
 
@@ -71,6 +75,7 @@ class Intake:
         self._threads = threads
         self._dispatch = dispatch
         self._wake_fetcher = wake_fetcher
+        self._holding = Holding(limits.max_held_size)
         self._unrecorded: deque[Acceptance] = deque()
 
     async def receive(
@@ -85,15 +90,20 @@ class Intake:
         When this returns, its files and its record are durable. Raises ``Refusal`` for what is
         not taken and ``ClientGoneError`` when the sender went away; nothing of either is kept.
         """
-        received_at = self._clock.now()
-        reading = Reading(origin, headers, self._limits, self._new_writer, received_at)
-        body = reading.body
         async with AsyncExitStack() as stack:
+            hold = stack.enter_context(self._holding.of_one())
+            reading = Reading(
+                origin, headers, self._limits, self._new_writer, self._clock.now(), hold
+            )
+            body = reading.body
             size = self._declared_size(headers)
+            if origin.source.transport in _HELD:
+                self._holding.check(size)
             room = await stack.enter_async_context(self._admission.admit(size))
             stack.push_async_callback(self._discard, body.files)
             await self._read(reading, receive_chunk, room)
             callback = reading.understand()
+            body.message.body = b""  # its files are held from here on, no longer both
             if not callback.succeeded:
                 return await self._journal.record_failure(self._failure(origin, callback))
             if callback.notice:

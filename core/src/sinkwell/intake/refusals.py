@@ -59,3 +59,8 @@ def unavailable(detail: str, *, retry_after: int) -> Refusal:
     return Refusal(
         503, "spool-unavailable", "Files cannot be taken just now", detail, retry_after=retry_after
     )
+
+
+def busy(detail: str, *, retry_after: int) -> Refusal:
+    """503: too many at once."""
+    return Refusal(503, "too-busy", "Too much is coming in", detail, retry_after=retry_after)

@@ -1,7 +1,7 @@
 """Recording callbacks: deduplication, files, deliveries and events in one transaction."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -219,8 +219,13 @@ def _file_row(manifest: Manifest, spool_id: str, *, routed: bool) -> Row:
         "media_type": manifest.media_type,
         "extension": manifest.extension,
         "name": manifest.name,
-        "labels": _encoder.encode(manifest.labels).decode(),
+        "labels": _text(manifest.labels),
+        "overrides": None if manifest.overrides is None else _text(manifest.overrides),
         "received_at": manifest.received_at,
         "state": file_state(manifest, routed=routed),
         "released": False,
     }
+
+
+def _text(texts: Mapping[str, str]) -> str:
+    return _encoder.encode(texts).decode()

@@ -16,7 +16,17 @@ from sinkwell.intake.fetching import FetchClaims, Fetched, FetchLease, Unfetched
 from sinkwell.intake.journal import Acceptance, Notice, ProviderFailure, Recorded
 from sinkwell.intake.manifest import Manifest
 from sinkwell.ledger import acceptance as accepting
-from sinkwell.ledger import eventlog, fetches, leases, reads, refetches, requests, routing, upkeep
+from sinkwell.ledger import (
+    eventlog,
+    fetches,
+    leases,
+    memory,
+    reads,
+    refetches,
+    requests,
+    routing,
+    upkeep,
+)
 from sinkwell.ledger.closing import Retention
 from sinkwell.ledger.database import open_for_reading, open_for_writing, unavailable
 from sinkwell.ledger.leases import Claim
@@ -159,6 +169,10 @@ class Ledger:
         """End the leases of the process before, whose place this one takes."""
         restart = upkeep.Restart(self._spool_id, self._clock.now(), longest_wait)
         await self._writer.write(upkeep.take_over, restart)
+
+    async def remember(self, old: Path) -> int:
+        """Know the repeats of callbacks that another ledger's file knew; return how many."""
+        return sum([await self._writer.write(memory.remember, rows) for rows in memory.read(old)])
 
     async def lose_file(self, file_id: str, reason: str) -> None:
         """Make visible that the spool's copy of a file is gone or damaged."""

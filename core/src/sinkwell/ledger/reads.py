@@ -13,6 +13,7 @@ from sinkwell.ledger.schema import attempts, callbacks, deliveries, fetch_attemp
 from sinkwell.sharing.model import SharedFile
 
 _labels = msgspec.json.Decoder(dict[str, str])
+_templates = msgspec.json.Decoder(dict[str, str])
 _file = select(files).where(files.c.id == bindparam("file"))
 _stored = (
     select(deliveries.c.sink, deliveries.c.key)
@@ -48,6 +49,8 @@ class FileView(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
     status: str
     """The provider's own word for how the capture ended."""
+    overrides: dict[str, str] | None
+    """Key templates by sink that its callback URL named in place of the routes."""
     state: str
     received_at: float
     in_spool: bool
@@ -64,6 +67,8 @@ class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     file_id: str
     source: str
     token: str
+    labels: dict[str, str]
+    """Those of the file."""
     sink: str
     key: str
     state: str
@@ -154,6 +159,7 @@ def list_files(connection: Connection, wanted: Filter) -> list[FileView]:
             name=row.name,
             labels=_labels.decode(row.labels),
             status=row.provider_status,
+            overrides=row.overrides and _templates.decode(row.overrides),
             state=row.state,
             received_at=row.received_at,
             in_spool=not row.released,
@@ -203,7 +209,7 @@ def list_fetch_attempts(connection: Connection, file_id: str) -> list[FetchAttem
 def list_deliveries(connection: Connection, wanted: Filter) -> list[DeliveryView]:
     """Return deliveries, the newest first."""
     query = (
-        select(deliveries, files.c.source, files.c.provider_id)
+        select(deliveries, files.c.source, files.c.provider_id, files.c.labels)
         .join(files, files.c.id == deliveries.c.file_id)
         .order_by(deliveries.c.id.desc())
         .limit(wanted.limit)
@@ -225,6 +231,7 @@ def list_deliveries(connection: Connection, wanted: Filter) -> list[DeliveryView
             file_id=row.file_id,
             source=row.source,
             token=row.provider_id,
+            labels=_labels.decode(row.labels),
             sink=row.sink,
             key=row.key,
             state=row.state,

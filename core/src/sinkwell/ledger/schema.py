@@ -54,6 +54,8 @@ files = Table(
     Column("extension", Text, nullable=False),
     Column("name", Text),
     Column("labels", Text, nullable=False),
+    # key templates by sink that the callback URL named in place of the routes
+    Column("overrides", Text),
     Column("received_at", Float(53), nullable=False),
     # fetching: but a link is there yet; open: a delivery is not final; finished: all are, one is
     # stored; failed: none is stored, or it could not be fetched; unrouted: there are none;

@@ -87,10 +87,15 @@ class IntakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Of JSON, which is held in memory: a body, or a field of ``transport = "form-json"``."""
     max_base64_size: Size = Size(32 * MIB)
     """Likewise of JSON that holds the file itself: ``transport = "base64"``."""
+    max_held_size: Size = Size(128 * MIB)
+    """Of all that is held in memory at once, of all callbacks together."""
 
     def __post_init__(self) -> None:
         limits = [name for name in self.__struct_fields__ if name != "min_rate"]
         _require_positive(self, *limits)
+        for name in ("max_json_size", "max_base64_size", "max_fields_size"):
+            if getattr(self, name) > self.max_held_size:
+                raise ValueError(f"max_held_size must not be less than {name}")
 
 
 class RetrySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

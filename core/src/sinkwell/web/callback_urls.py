@@ -64,11 +64,19 @@ def callback_urls_router(minter: Minter, guard: Guard) -> Router:
 
 def _check(minter: Minter, wanted: WantedUrl) -> None:
     if wanted.source not in minter.sources:
-        raise ClientException(f"There is no source named {wanted.source[:64]!r}.")
+        raise ClientException(_unknown("source", wanted.source, minter.sources))
     if not wanted.sinks:
         raise ClientException("Name one sink or more in sinks.")
     for sink in wanted.sinks:
         if sink not in minter.sinks:
-            raise ClientException(f"There is no sink named {sink[:64]!r}.")
+            raise ClientException(_unknown("sink", sink, minter.sinks))
     if not 0 < wanted.expires_in <= LONGEST_LIFE:
-        raise ClientException(f"expires_in is more than 0 and at most {LONGEST_LIFE:g} seconds.")
+        raise ClientException(
+            f"expires_in is more than 0 and at most {LONGEST_LIFE:.0f} seconds, a year."
+        )
+
+
+def _unknown(kind: str, name: str, known: Collection[str]) -> str:
+    return (
+        f"There is no {kind} named {name[:64]!r}; there are {', '.join(sorted(known)) or 'none'}."
+    )

@@ -8,14 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from sinkwell.contract import AuthenticationError, Message, Secret, Transport
-from sinkwell.sources.webhook.settings import (
-    AuthenticationSettings,
-    Encoding,
-    Scheme,
-    WebhookSettings,
-    standard_key,
-)
-from sinkwell.sources.webhook.view import View
+from sinkwell.sources.webhook.settings import AuthenticationSettings, Encoding
+from sinkwell.sources.webhook.view import View, header_of
 
 _SECONDS = re.compile("[0-9]{1,12}")
 _HEX = re.compile("[0-9a-fA-F]+")
@@ -35,10 +29,15 @@ class Proof(ABC):
         del message
         return ()
 
-    def covers(self, header: str) -> bool:
-        """Tell whether nobody else can have set this header."""
-        del header
+    def covers(self, expression: str) -> bool:
+        """Tell whether nobody else can have set what an expression finds."""
+        del expression
         return True
+
+    def signed(self, message: Message) -> bytes | None:
+        """Return all of a message that is proven, None where that is its body, or everything."""
+        del message
+        return None
 
 
 class Nothing(Proof):
@@ -67,7 +66,7 @@ class SharedSecret(Proof):
                 raise AuthenticationError(f"the header {self._header} holds no {self._scheme}")
         # Headers are bytes; a secret is compared as the bytes of its UTF-8.
         text = self.decoded(given.encode("latin-1")).decode("utf-8", "surrogateescape")
-        return _believed([secret.matches(text) for secret in self._secrets])
+        return believed([secret.matches(text) for secret in self._secrets])
 
     def decoded(self, given: bytes) -> bytes:
         """Return the secret out of what was sent."""
@@ -99,29 +98,41 @@ class SecretField(Proof):
         given = self._given(message)
         if given is None:
             return False
-        return _believed([secret.matches(given) for secret in self._secrets])
+        return believed([secret.matches(given) for secret in self._secrets])
 
     def _given(self, message: Message) -> str | None:
         if self._view.transport is Transport.MULTIPART:
             return message.fields.get(self._field)
         if not message.complete:
             return None
-        found = self._view.find(self._field, message)
+        found = self._view.of(message)(self._field)
         return found if isinstance(found, str) else None
 
 
 class Signature(Proof):
     """HMAC of the body or of fields, perhaps with a time and an id."""
 
-    def __init__(self, secrets: Sequence[Secret], settings: AuthenticationSettings) -> None:
+    def __init__(
+        self, secrets: Sequence[Secret], settings: AuthenticationSettings, view: View
+    ) -> None:
+        self._view = view
         self._keys = [secret.reveal().encode("utf-8", "surrogatepass") for secret in secrets]
         self._settings = settings
         self._before, _, self._after = settings.signed.partition("{body}")
         self._over_body = "{body}" in settings.signed
 
-    def covers(self, header: str) -> bool:
-        signed = {self._settings.timestamp_header, self._settings.id_header}
-        return header.lower() in {name.lower() for name in signed if name}
+    def covers(self, expression: str) -> bool:
+        if (header := header_of(expression)) is not None:
+            signed = {self._settings.timestamp_header, self._settings.id_header}
+            return header in {name.lower() for name in signed if name}
+        # The JSON of a form is signed: the settings see to that.
+        whole = self._over_body or self._view.transport is Transport.FORM_JSON
+        return whole or expression.strip('"') in _FIELD.findall(self._settings.signed)
+
+    def signed(self, message: Message) -> bytes | None:
+        if self._over_body:
+            return None
+        return self._filled(self._settings.signed, message)
 
     def macs(self, message: Message) -> Sequence[hmac.HMAC]:
         if not self._over_body:
@@ -130,14 +141,14 @@ class Signature(Proof):
         return [self._mac(key, before) for key in self._keys]
 
     def check(self, message: Message) -> bool:
-        self._check_time(message)
         if self._settings.field is None:
             self._given(message)  # a header that holds none is refused before the body is read
+        self._check_time(message)
         if not message.complete:
             return False
         given = self._given(message)
         expected = [self._written(mac) for mac in self._finished(message)]
-        return _believed([hmac.compare_digest(one, two) for one in given for two in expected])
+        return believed([hmac.compare_digest(one, two) for one in given for two in expected])
 
     def _finished(self, message: Message) -> list[hmac.HMAC]:
         if not self._over_body:
@@ -210,38 +221,6 @@ class Signature(Proof):
         return base64.b64encode(mac.digest())
 
 
-class StandardWebhooks(Proof):
-    """The Standard Webhooks rules, symmetric signatures (``v1``)."""
-
-    def __init__(self, secrets: Sequence[Secret], tolerance: float) -> None:
-        self._keys = [standard_key(secret) for secret in secrets]
-        self._tolerance = tolerance
-
-    def covers(self, header: str) -> bool:
-        return header.lower() in {"webhook-id", "webhook-timestamp"}
-
-    def macs(self, message: Message) -> Sequence[hmac.HMAC]:
-        named = message.headers.get("webhook-id", ""), message.headers.get("webhook-timestamp", "")
-        before = ".".join((*named, "")).encode("latin-1")
-        return [hmac.new(key, before, "sha256") for key in self._keys]
-
-    def check(self, message: Message) -> bool:
-        # A dot in the id would let it and the time be cut elsewhere and be signed alike.
-        name = message.headers.get("webhook-id", "")
-        if not name or "." in name:
-            raise AuthenticationError("the header webhook-id is missing or holds a dot")
-        check_age(message.headers.get("webhook-timestamp", ""), message, self._tolerance)
-        signatures = message.headers.get("webhook-signature", "").split(" ")[:_MOST_SIGNATURES]
-        given = [each[3:].encode("latin-1") for each in signatures if each.startswith("v1,")]
-        if not given:
-            raise AuthenticationError("the header webhook-signature holds no v1 signature")
-        if not message.complete:
-            return False
-        macs = message.macs[: len(self._keys)]
-        expected = [base64.b64encode(mac.digest()) for mac in macs]
-        return _believed([hmac.compare_digest(one, two) for one in given for two in expected])
-
-
 def check_age(timestamp: str, message: Message, tolerance: float) -> None:
     """Raise ``AuthenticationError`` unless a time is near enough to that of the message."""
     if not _SECONDS.fullmatch(timestamp):
@@ -250,29 +229,7 @@ def check_age(timestamp: str, message: Message, tolerance: float) -> None:
         raise AuthenticationError("its signature is too old, or from the future")
 
 
-def make_proof(settings: WebhookSettings, view: View) -> Proof:
-    """Return what the settings ask for."""
-    authentication, secrets = settings.authentication, settings.secrets
-    if authentication is None:
-        raise ValueError("authentication is missing")
-    match authentication.scheme:
-        case Scheme.NONE:
-            return Nothing()
-        case Scheme.BEARER:
-            return SharedSecret(secrets, "Authorization", "Bearer")
-        case Scheme.BASIC:
-            return Basic(secrets)
-        case Scheme.HEADER:
-            return SharedSecret(secrets, authentication.header or "")
-        case Scheme.SECRET_FIELD:
-            return SecretField(secrets, authentication.field or "", view)
-        case Scheme.HMAC:
-            return Signature(secrets, authentication)
-        case Scheme.STANDARD_WEBHOOKS:
-            return StandardWebhooks(secrets, authentication.tolerance)
-
-
-def _believed(matches: Sequence[bool]) -> bool:
+def believed(matches: Sequence[bool]) -> bool:
     """Return True when anything matched: a list, so that all was compared. Else raises."""
     if not any(matches):
         raise AuthenticationError("its proof is none of a secret of this source")

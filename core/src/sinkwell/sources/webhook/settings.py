@@ -3,25 +3,18 @@
 A preset is the same keys with values; what is written beside it comes first.
 """
 
-import base64
-import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from enum import Enum
 from typing import Any
+from urllib.parse import urlsplit
 
-import jmespath
 import msgspec
 
 from sinkwell.contract import Duration, Secret, SourceSettings, Transport
 from sinkwell.contract.settings import decode_custom
+from sinkwell.sources.webhook.checks import check, check_authentication
 from sinkwell.sources.webhook.presets import PRESETS
-
-HEADER = "header:"
-"""Begins an expression that means a header."""
-
-_WHSEC = "whsec_"
-_EXPRESSIONS = ("file", "id", "status", "url", "expires")
-_WITH_HEADER = {"header", "hmac"}
 
 
 class Scheme(Enum):
@@ -80,23 +73,16 @@ class AuthenticationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_u
     """How old a signed time may be, or how far ahead, in seconds."""
 
     def __post_init__(self) -> None:
-        scheme = self.scheme.value
-        if scheme in _WITH_HEADER and not (self.header or (self.field and scheme == "hmac")):
-            raise ValueError(f'header is needed with scheme = "{scheme}"')
-        if scheme == "secret-field" and not self.field:
-            raise ValueError('field is needed with scheme = "secret-field"')
-        if self.tolerance <= 0:
-            raise ValueError("tolerance must be more than 0")
-        if self.pairs and self.pairs.keys() - {"timestamp"} != {"signature"}:
-            raise ValueError('pairs has the keys "signature" and, where there is one, "timestamp"')
-        has_time = self.timestamp_header is not None or "timestamp" in self.pairs
-        if has_time != ("{timestamp}" in self.signed):
-            raise ValueError("signed holds {timestamp} when, and only when, one is sent")
-        if (self.id_header is not None) != ("{id}" in self.signed):
-            raise ValueError("signed holds {id} when, and only when, id_header names one")
-        over_fields = "{field." in self.signed
-        if self.signed.count("{body}") + over_fields != 1:
-            raise ValueError("signed holds {body} once, or fields of a form")
+        check_authentication(self, list(self._written()))
+
+    def _written(self) -> Iterator[str]:
+        """Yield the keys that have another value than by default."""
+        for each in msgspec.structs.fields(self):
+            if each.name != "scheme":
+                made = each.default_factory
+                usual = each.default if made is msgspec.NODEFAULT else made()
+                if getattr(self, each.name) != usual:
+                    yield each.name
 
 
 class WebhookSettings(SourceSettings, frozen=True, kw_only=True):
@@ -138,15 +124,28 @@ class WebhookSettings(SourceSettings, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.preset is not None and self.preset not in PRESETS:
-            raise ValueError(f"preset is none of {', '.join(PRESETS)}")
-        _check(complete(self))
+            near = get_close_matches(self.preset, PRESETS, 1)
+            cure = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(PRESETS)}"
+            raise ValueError(f'there is no preset "{self.preset}": {cure}')
+        check(complete(self))
 
     def doubts(self) -> Sequence[str]:
         """Say what is allowed, but better done otherwise."""
-        authentication = complete(self).authentication
-        if authentication is not None and authentication.scheme is Scheme.NONE:
-            return ('scheme = "none": whoever knows the address can send files',)
-        return ()
+        doubts = []
+        whole = complete(self)
+        if whole.authentication is not None and whole.authentication.scheme is Scheme.NONE:
+            doubts.append('scheme = "none": whoever knows the address can send files')
+        linked = whole.transport in {Transport.JSON, Transport.FORM_JSON} and self.file is not None
+        if linked and self.fetch.allow_hosts is None and not fetch_hosts(self):
+            doubts.append("no link can be followed: name its hosts in fetch.allow_hosts")
+        return doubts
+
+
+def fetch_hosts(settings: WebhookSettings) -> tuple[str, ...]:
+    """Return the hosts that are known beforehand: those of the preset and of ``link``."""
+    hosts = PRESETS[settings.preset].hosts if settings.preset else ()
+    host = urlsplit(settings.link or "").hostname
+    return (*hosts, host) if host and "{file}" not in host else hosts
 
 
 def complete(settings: WebhookSettings) -> WebhookSettings:
@@ -170,54 +169,3 @@ class _Complete(WebhookSettings, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Check nothing: who made it does."""
-
-
-def _check(settings: WebhookSettings) -> None:
-    authentication = settings.authentication
-    if authentication is None:
-        raise ValueError(
-            "authentication is missing: write [sources.NAME.authentication] with a scheme"
-        )
-    if authentication.scheme is not Scheme.NONE and not settings.secrets:
-        raise ValueError("secrets must name at least one secret")
-    if authentication.scheme is Scheme.STANDARD_WEBHOOKS:
-        for secret in settings.secrets:
-            standard_key(secret)
-    _check_places(settings)
-    for name in _EXPRESSIONS:
-        _check_expression(name, getattr(settings, name))
-    for label, expression in (settings.labels or {}).items():
-        _check_expression(f"labels: {label}", expression)
-
-
-def _check_places(settings: WebhookSettings) -> None:
-    if settings.transport is None:
-        raise ValueError("transport is missing")
-    if settings.transport is not Transport.RAW and not settings.file:
-        raise ValueError("file is missing: it says where the file is")
-    if settings.transport is Transport.FORM_JSON and not settings.form_field:
-        raise ValueError("form_field is missing: it names the field that holds the JSON")
-    if settings.link is not None and "{file}" not in settings.link:
-        raise ValueError("link has no {file} in it")
-    if settings.success_code is not None and not 200 <= settings.success_code <= 299:  # noqa: PLR2004 - 2xx
-        raise ValueError("success_code must be between 200 and 299")
-
-
-def _check_expression(name: str, expression: str | None) -> None:
-    if expression is None or expression.startswith(HEADER):
-        return
-    try:
-        jmespath.compile(expression)
-    except jmespath.exceptions.JMESPathError:
-        raise ValueError(f"{name} is no JMESPath expression, nor header:NAME") from None
-
-
-def standard_key(secret: Secret) -> bytes:
-    """Return the key of a Standard Webhooks secret. Raises ``ValueError`` when it is none."""
-    try:
-        key = base64.b64decode(secret.reveal().removeprefix(_WHSEC), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if not key:
-        raise ValueError("secrets: one is not whsec_ and Base64, as Standard Webhooks has them")
-    return key

@@ -31,10 +31,9 @@ from sinkwell.sources.values import (
     labels,
     text,
 )
-from sinkwell.sources.webhook.presets import PRESETS
-from sinkwell.sources.webhook.proofs import make_proof
-from sinkwell.sources.webhook.settings import HEADER, WebhookSettings, complete
-from sinkwell.sources.webhook.view import View
+from sinkwell.sources.webhook.making import make_proof
+from sinkwell.sources.webhook.settings import WebhookSettings, complete, fetch_hosts
+from sinkwell.sources.webhook.view import Find, View
 
 _MOST_FILES = 64
 _SHORT_ID = 32
@@ -53,7 +52,7 @@ class Webhook(Source):
         self._settings = complete(settings)
         self.transport = self._settings.transport or Transport.JSON
         self.success_code = self._settings.success_code or 200
-        self.fetch_hosts = PRESETS[settings.preset].hosts if settings.preset else ()
+        self.fetch_hosts = fetch_hosts(settings)
         self._view = View(self.transport, self._settings.form_field)
         self._proof = make_proof(self._settings, self._view)
 
@@ -68,10 +67,11 @@ class Webhook(Source):
     def parse(self, message: Message) -> Callback:
         """Read status, id, files and labels, each where the settings say."""
         settings = self._settings
-        status = text(self._view.find(settings.status, message), LONGEST_STATUS)
-        name = text(self._view.find(settings.id, message), LONGEST_ID)
-        kept = self._labels(message)
-        files = tuple(self._files(message)) if self._may_have_file(status) else ()
+        find = self._view.of(message)
+        status = text(find(settings.status), LONGEST_STATUS)
+        name = text(find(settings.id), LONGEST_ID)
+        kept = self._labels(find)
+        files = tuple(self._files(message, find)) if self._may_have_file(status) else ()
         if files:
             return Callback(
                 provider_id=name or self._fingerprint(message)[:_SHORT_ID],
@@ -90,8 +90,10 @@ class Webhook(Source):
                 labels=kept,
                 notice=True,
             )
-        if settings.status is None or self._is_success(status):
+        if self._may_have_file(status):
             raise MalformedCallbackError("the callback brings no file where one is looked for")
+        if not status:  # no word of a failure: the expression may be wrong, and the file be lost
+            raise MalformedCallbackError("the callback has no status where one is looked for")
         return Callback(
             provider_id=name,
             deduplication_key=self._key("failed:", name, message),
@@ -109,32 +111,33 @@ class Webhook(Source):
     def _key(self, kind: str, name: str, message: Message) -> str:
         """Return what repeats have in common.
 
-        An id that anyone could have set tells no repeat: a signed body that is sent once more
-        with another id must be known again. So must one without an id.
+        An id that anyone could have set tells no repeat: what is signed must be known again when
+        it is sent once more with another id. So must what has no id.
         """
-        expression = self._settings.id or ""
-        if expression.startswith(HEADER) and not self._proof.covers(expression[len(HEADER) :]):
+        if self._settings.id is not None and not self._proof.covers(self._settings.id):
             name = ""
         return f"{kind}{name}" if name else f"{kind}body:{self._fingerprint(message)}"
 
     def _fingerprint(self, message: Message) -> str:
-        """Return what tells a message by its content, however it was sent."""
+        """Return what tells a message by what is proven of it, however it was sent."""
+        signed = self._proof.signed(message)
+        if signed is not None:
+            return fingerprint(signed)
         if self.transport is Transport.FORM_JSON:
-            signed = message.fields.get(self._settings.form_field or "", "")
-            return fingerprint(signed.encode("utf-8", "surrogateescape"))
+            text = message.fields.get(self._settings.form_field or "", "")
+            return fingerprint(text.encode("utf-8", "surrogateescape"))
         return message.macs[-1].hexdigest()
 
-    def _labels(self, message: Message) -> dict[str, str]:
+    def _labels(self, find: Find) -> dict[str, str]:
         wanted = {"url": self._settings.url} if self._settings.url else {}
         wanted |= self._settings.labels or {}
-        return labels({name: self._view.find(each, message) for name, each in wanted.items()})
+        return labels({name: find(each) for name, each in wanted.items()})
 
-    def _files(self, message: Message) -> Iterator[FileReference]:
+    def _files(self, message: Message, find: Find) -> Iterator[FileReference]:
         match self.transport:
             case Transport.MULTIPART:
                 wanted = self._settings.file
-                parts = [part for part in message.parts if part.field == wanted]
-                for part in parts[:_MOST_FILES]:
+                for part in (part for part in message.parts if part.field == wanted):
                     media_type = text(part.content_type, _LONGEST_TYPE)
                     yield PartFile(part, media_type, extension_of(_path(part.filename)))
             case Transport.RAW:
@@ -144,18 +147,23 @@ class Webhook(Source):
                     media_type = text(part.content_type, _LONGEST_TYPE)
                     yield BodyFile(media_type, extension_of(_path(name)), name)
             case Transport.BASE64:
-                for content, name in self._found(message):
+                for content, name in self._found(find):
                     yield _inline(content, name)
             case Transport.JSON | Transport.FORM_JSON:
-                expires_at = self._expiry(message)
-                for url, name in self._found(message):
+                expires_at = self._expiry(message, find)
+                for url, name in self._found(find):
                     yield self._linked(url, name, expires_at)
 
-    def _found(self, message: Message) -> Iterator[tuple[str, str | None]]:
+    def _found(self, find: Find) -> Iterator[tuple[str, str | None]]:
         """Yield link or content and name of each file that the expression finds."""
-        found = self._view.find(self._settings.file, message)
+        found = find(self._settings.file)
+        several = found if isinstance(found, list) else [found]
+        if len(several) > _MOST_FILES:
+            raise MalformedCallbackError(
+                f"the callback brings {len(several)} files; {_MOST_FILES} are taken at once"
+            )
         each: Any
-        for each in (found if isinstance(found, list) else [found])[:_MOST_FILES]:
+        for each in several:
             inner = each if isinstance(each, dict) else {"url": each}
             value = inner.get("url")
             if isinstance(value, int) and not isinstance(value, bool):
@@ -173,8 +181,8 @@ class Webhook(Source):
             text(url, LONGEST_URL), extension=extension, name=name, expires_at=expires_at
         )
 
-    def _expiry(self, message: Message) -> float | None:
-        found = _moment(self._view.find(self._settings.expires, message))
+    def _expiry(self, message: Message, find: Find) -> float | None:
+        found = _moment(find(self._settings.expires))
         if found is None and self._settings.lifetime is not None:
             return message.received_at + self._settings.lifetime
         return found
