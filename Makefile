@@ -8,8 +8,9 @@ SYSTEM_TOOLS := strace:strace eatmydata:eatmydata /usr/lib/openssh/sftp-server:o
 	curl:curl node:nodejs npm:npm php:php-cli,php-curl redis-server:redis-server wget:wget
 BENCH_TOOLS := nginx:nginx-light /usr/lib/nginx/modules/ngx_http_lua_module.so:libnginx-mod-http-lua npm:npm
 
-# Tests wait more than they compute: four at a time suit two cores. A few asked for run one by one.
-ALL_TESTS := -n 4 --dist worksteal
+# Tests wait a lot: four files at a time suit two cores. A file stays in one process, as what its
+# tests share is dear; the slow ones come first. Tests that are asked for run one by one.
+ALL_TESTS := -n 4 --dist loadfile --no-loadscope-reorder
 
 BIN := .venv/bin
 UV := .tools/bin/uv
