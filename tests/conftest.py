@@ -1,5 +1,6 @@
 """Fixtures that all tests may use."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ __all__ = [
     "rclone",
     "seaweedfs",
 ]  # fixtures live by being found here
+
+# Hundreds of programs are started here. With compiled modules at hand, as where Sinkwell is
+# installed, a start takes a third.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture

@@ -219,6 +219,4 @@ class Instance:
         return len(answer.json())
 
     def _environ(self) -> dict[str, str]:
-        # With compiled modules at hand, as where it is installed, a start takes a third.
-        compiled = {"PYTHONDONTWRITEBYTECODE": ""}
-        return {**os.environ, "SHOTBOT_SECRET": SECRET, **compiled, **self.environ}
+        return {**os.environ, "SHOTBOT_SECRET": SECRET, **self.environ}

@@ -3,17 +3,16 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from itertools import accumulate, pairwise
+from typing import Generic, Self, TypeVar
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from hypothesis.strategies import SearchStrategy
 
 from sinkwell.naming import KeyValues, Template
 
 T = TypeVar("T")
-Drawn = SearchStrategy[object]
 
 SCALES = [
     pytest.param(10_000, id="suite"),
@@ -21,10 +20,42 @@ SCALES = [
 ]
 
 
-def run(examples: int, check: Callable[..., None], **drawn: Drawn) -> None:
-    phases = (Phase.generate, Phase.shrink)
-    scaled = settings(max_examples=examples, deadline=None, database=None, phases=phases)
-    scaled(given(**drawn)(check))()
+AT_ONCE = 50
+
+
+@dataclass(frozen=True)
+class Drawn(Generic[T]):
+    """Examples: each is made of a text of its own, which has so many characters."""
+
+    least: int
+    most: int
+    make: Callable[[str], T]
+
+
+def run(examples: int, check: Callable[[T], None], drawn: Drawn[T]) -> None:
+    """Check so many examples, no two of them made of the same text.
+
+    To draw a text takes Hypothesis a millisecond, however short it is. So it draws a long one, and
+    that is cut into those of fifty examples.
+    """
+    lengths = [drawn.least + n % (drawn.most - drawn.least + 1) for n in range(AT_ONCE)]
+    cuts = [slice(*ends) for ends in pairwise(accumulate(lengths, initial=0))]
+    seen: set[str] = set()
+
+    def check_all(text: str) -> None:
+        for cut in cuts:
+            check(drawn.make(text[cut]))
+            seen.add(text[cut])
+
+    whole = st.text(st.characters(), min_size=sum(lengths), max_size=sum(lengths))
+    while len(seen) < examples:
+        scaled = settings(
+            max_examples=(examples - len(seen)) // AT_ONCE + 5,  # the first has nothing new
+            deadline=None,
+            database=None,
+            phases=(Phase.generate, Phase.shrink),
+        )
+        scaled(given(whole)(check_all))()
 
 
 def shows(*_properties: int) -> Callable[[T], T]:
@@ -32,20 +63,20 @@ def shows(*_properties: int) -> Callable[[T], T]:
     return lambda test: test
 
 
-def holds_for(**drawn: Drawn) -> Callable[[Callable[..., None]], Callable[[int], None]]:
+def holds_for(drawn: Drawn[T]) -> Callable[[Callable[[T], None]], Callable[[int], None]]:
     """Make a test of a check: of 10,000 examples in the suite, of 200,000 in the soak."""
 
-    def decorate(check: Callable[..., None]) -> Callable[[int], None]:
+    def decorate(check: Callable[[T], None]) -> Callable[[int], None]:
         @pytest.mark.parametrize("examples", SCALES)
         def test(examples: int) -> None:
-            run(examples, check, **drawn)
+            run(examples, check, drawn)
 
         return test
 
     return decorate
 
 
-# ---- hostile texts: each example is one drawn text, as drawing is what takes the time ---------
+# ---- hostile texts ---------------------------------------------------------------------------
 
 WORDS = """
     con NUL Aux prn COM1 com0 LPT9 COM\u00b9 lpt\u00b3 CONIN$ CLOCK$ soap SOAP . .. - _ -- ~ # [ ?
@@ -57,10 +88,6 @@ WORDS = """
 SPACES = [" ", "  ", "\t", "\r\n", "\0", "\x7f", "\x85", "\u2028", "\u3000", ""]
 PIECES = WORDS.split() + SPACES + ["a" * 64, "B" * 121, "-" + "a" * 16, "--" + "q" * 16]
 CUT = "\x1f"
-
-
-def characters(least: int, most: int) -> SearchStrategy[str]:
-    return st.text(st.characters(), min_size=least, max_size=most)
 
 
 def hostile(drawn: str) -> str:
@@ -96,8 +123,7 @@ def key_values(drawn: str) -> KeyValues:
     )
 
 
-texts = characters(0, 12).map(hostile)
-values = characters(0, 40).map(key_values)
+texts = Drawn(0, 12, hostile)
 
 # ---- templates of every make -----------------------------------------------------------------
 
@@ -144,4 +170,4 @@ class Case:
         return self.template.key(self.values)
 
 
-cases = characters(1, 40).map(Case.of)
+cases = Drawn(1, 40, Case.of)

@@ -6,13 +6,13 @@ from sinkwell.naming import explain, segment
 from sinkwell.naming.explain import why_lossy
 
 
-@holds_for(raw=texts)
+@holds_for(texts)
 def test_a_reason_is_told_for_every_change_and_for_none_else(raw: str) -> None:
     for dots in (True, False):
         assert bool(why_lossy(raw, dots=dots)) == (segment(raw, dots=dots) != raw)
 
 
-@holds_for(case=cases)
+@holds_for(cases)
 def test_every_key_can_be_explained(case: Case) -> None:
     changes = explain(case.template, case.values)
     assert all(change.why and change.given != change.used for change in changes)

@@ -12,7 +12,7 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.storage.client import Client
 from local_support import local_sink, stored
-from naming_support import SCALES, TEMPLATES, characters, chosen, key_values, run, shows
+from naming_support import SCALES, TEMPLATES, Drawn, chosen, key_values, run, shows
 from object_servers import Authority, GcsServer, S3Server, run_rclone
 
 from sinkwell.contract import Blob, IfPresent, Sink
@@ -31,7 +31,7 @@ def keys_of(count: int) -> list[str]:
         template = chosen(TELLING, drawn[0])
         found[f"t{TELLING.index(template)}/{template.key(key_values(drawn[1:]))}"] = None
 
-    run(count * 5 // 4, keep, drawn=characters(24, 48))  # some files have equal ids
+    run(count * 5 // 4, keep, Drawn(24, 48, str))  # some files have equal ids
     assert len(found) >= count
     return list(found)[:count]
 

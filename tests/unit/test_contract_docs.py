@@ -15,7 +15,7 @@ from sinkwell.contract import hooks
 
 PAGES = {kind: prose(ROOT / f"docs/writing-a-{kind}.md") for kind in ("sink", "source", "notifier")}
 ALL = "\n".join(PAGES.values())
-KITS = {testing.SinkContract, testing.SourceContract, testing.NotifierContract}
+KITS = [testing.SinkContract, testing.SourceContract, testing.NotifierContract]
 
 
 def code(text: str) -> set[str]:

@@ -49,7 +49,9 @@ OPTIONS: list[tuple[dict[str, object], set[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("keys", "more"), OPTIONS, ids=lambda each: " ".join(each) or "none")
+@pytest.mark.parametrize(
+    ("keys", "more"), OPTIONS, ids=lambda each: " ".join(sorted(each)) or "none"
+)
 def test_each_option_brings_its_own_rights_and_no_other(
     keys: dict[str, object], more: set[str]
 ) -> None:

@@ -306,6 +306,7 @@ async def test_a_redirect_is_not_followed(hook: Hook) -> None:
     [("7", 7, 7), ("0", 0, 0), ("soon", None, None), ("-5", None, None), ("9" * 400, 86400, 86400),
      (format_datetime(dt.datetime.now(dt.UTC) + dt.timedelta(hours=5), usegmt=True), 7200, 18000),
      (format_datetime(dt.datetime.now(dt.UTC) - dt.timedelta(hours=1), usegmt=True), 0, 0)],
+    ids=["seconds", "none", "words", "negative", "huge", "in five hours", "an hour ago"],
 )  # fmt: skip
 async def test_retry_after_is_read_as_seconds_or_as_a_date(
     hook: Hook, header: str, least: float | None, most: float | None

@@ -224,7 +224,15 @@ async def test_other_settings_of_if_present_hold_for_every_try(
 
 
 async def test_concurrency_is_reached_and_never_exceeded(house: House, sink: ScriptedSink) -> None:
-    sink.always = lambda: asyncio.sleep(0.01)
+    three_have_met = asyncio.Event()
+
+    async def until_three_have_met() -> None:
+        if sink.most_running >= 3:
+            three_have_met.set()
+        await three_have_met.wait()
+        await asyncio.sleep(0.01)
+
+    sink.always = until_three_have_met
     house.employ(sink, concurrency=3)
     for _ in range(40):
         await house.accept()

@@ -1,8 +1,11 @@
 """What the three kits share."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import wraps
+from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
 
 import pytest
@@ -36,6 +39,17 @@ async def _in_time(test: Coroutine[Any, Any, None]) -> None:
         if not deadline.expired():
             raise
         pytest.fail(f"after {ENDS_WITHIN:.0f} s the test still waited for something")
+
+
+def own_time() -> float:
+    """Return seconds of a clock that stands while this thread waits for a CPU, on Linux.
+
+    So a busy machine is not taken for someone who holds up the thread.
+    """
+    waited = 0
+    with suppress(OSError):  # other systems do not tell
+        waited = int(Path("/proc/thread-self/schedstat").read_text().split()[1])
+    return time.monotonic() - waited / 1e9
 
 
 def not_shown(reason: str) -> NoReturn:

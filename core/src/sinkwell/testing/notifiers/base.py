@@ -28,7 +28,7 @@ from sinkwell.contract import Event, Fact, Notifier, NotifierContext
 from sinkwell.contract.events import FACTS
 from sinkwell.contract.notifier import AnyNotifierType
 from sinkwell.ids import new_id
-from sinkwell.testing.kit import not_shown
+from sinkwell.testing.kit import not_shown, own_time
 from sinkwell.testing.notifiers.receiver import Arrival, NotifierFault, Receiver
 from sinkwell.testing.sources.requests import NotOffered
 from sinkwell.testing.type_checks import convert
@@ -198,15 +198,14 @@ def _value(name: str, described: Type, text: str) -> Any:
 @asynccontextmanager
 async def loop_watched(what: str) -> AsyncIterator[None]:
     """See that nobody holds up the event loop meanwhile."""
-    loop = asyncio.get_running_loop()
     longest = 0.0
 
     async def beat() -> None:
         nonlocal longest
         while True:
-            since = loop.time()
+            since = own_time()
             await asyncio.sleep(0.01)
-            longest = max(longest, loop.time() - since)
+            longest = max(longest, own_time() - since)
 
     heart = asyncio.create_task(beat())
     await asyncio.sleep(0)

@@ -4,12 +4,11 @@
 import asyncio
 import gc
 import threading
-import time
 from collections.abc import Awaitable
 from itertools import pairwise
 
 from sinkwell.contract import Finding, Sink
-from sinkwell.testing.kit import in_loop
+from sinkwell.testing.kit import in_loop, own_time
 from sinkwell.testing.sinks.base import SinkKit
 from sinkwell.testing.sinks.bench import KEEP, MIB, Bench, payload_of, resident, same
 
@@ -170,17 +169,17 @@ async def _sees(sink: Sink, key: str, *, there: bool) -> None:
 
 async def _pause(call: Awaitable[object]) -> float:
     """Return for how long nobody else got a turn during a call; 0 where that was a moment."""
-    beats = [time.monotonic()]
+    beats = [own_time()]
 
     async def beat() -> None:
         while True:
             await asyncio.sleep(_BEAT)
-            beats.append(time.monotonic())
+            beats.append(own_time())
 
     heart = asyncio.create_task(beat())
     await call
     heart.cancel()
-    beats.append(time.monotonic())
+    beats.append(own_time())
     longest = max(after - before for before, after in pairwise(beats))
     return longest if longest > max(_LONGEST_PAUSE, (beats[-1] - beats[0]) / 4) else 0.0
 
