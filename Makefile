@@ -5,7 +5,8 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 # Programs that the tests need and pip cannot bring, and their packages; installed where this user may.
 SYSTEM_TOOLS := strace:strace eatmydata:eatmydata /usr/lib/openssh/sftp-server:openssh-sftp-server \
-	curl:curl node:nodejs npm:npm php:php-cli,php-curl redis-server:redis-server wget:wget
+	curl:curl mosquitto:mosquitto node:nodejs npm:npm php:php-cli,php-curl \
+	/usr/lib/rabbitmq/bin/rabbitmq-server:rabbitmq-server redis-server:redis-server wget:wget
 BENCH_TOOLS := nginx:nginx-light /usr/lib/nginx/modules/ngx_http_lua_module.so:libnginx-mod-http-lua npm:npm
 
 # Tests wait a lot: four files at a time suit two cores. A file stays in one process, as what its

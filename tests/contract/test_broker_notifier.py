@@ -1,22 +1,27 @@
-"""The notifier type ``broker`` keeps the contract on a real NATS and a real Redis."""
+"""The notifier type ``broker``: the contract on NATS and Redis; RabbitMQ and MQTT; all real."""
 
 import asyncio
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import aio_pika
 import msgspec
 import nats
 import pytest
 import redis
+import zmqtt
 from instances import free_port
 
+from sinkwell.contract import Notifier, NotifierContext, TransientError
 from sinkwell.contract.notifier import AnyNotifierType
 from sinkwell.contract.settings import decode_custom
 from sinkwell.notifiers.broker import BROKER, BrokerSettings
@@ -34,7 +39,7 @@ from sinkwell.testing.notifiers.base import Talk, example
 UNTOLD = NotOffered("a broker takes a message or it does not")
 
 
-class Server(Receiver):
+class Server:
     """A process that takes messages, and can be away."""
 
     def __init__(self, directory: Path) -> None:
@@ -47,9 +52,12 @@ class Server(Receiver):
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            self.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            self.command(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while time.monotonic() < until:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
                 return
@@ -57,7 +65,8 @@ class Server(Receiver):
         raise AssertionError(f"{self.command()[0]} did not start")
 
     def close(self) -> None:
-        self._process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     @contextmanager
@@ -71,7 +80,7 @@ class Server(Receiver):
         return others | {NotifierFault.UNREACHABLE: self.away}
 
 
-class Nats(Server):
+class Nats(Server, Receiver):
     def command(self) -> list[str]:
         program = Path(sys.executable).with_name("nats-server")
         place = ["-a", "127.0.0.1", "-p", str(self.port), "-sd", str(self.directory)]
@@ -103,7 +112,7 @@ class Nats(Server):
         return found
 
 
-class Redis(Server):
+class Redis(Server, Receiver):
     def command(self) -> list[str]:
         program = shutil.which("redis-server")
         assert program is not None, "redis-server is needed: make system-tools"
@@ -119,6 +128,51 @@ class Redis(Server):
             entries: Any = client.xrange("events")
         events = [msgspec.json.decode(fields[b"data"]) for _, fields in entries]
         return [Arrival(event["id"], event["type"]) for event in events]
+
+
+class Rabbit(Server):
+    def __init__(self, directory: Path) -> None:
+        self.names_port = free_port()
+        super().__init__(directory)
+
+    def close(self) -> None:
+        super().close()
+        # It has started a server of names that outlives it.
+        subprocess.run(["epmd", "-port", str(self.names_port), "-kill"], check=False)
+
+    def command(self) -> list[str]:
+        program = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+        assert program.exists(), "rabbitmq-server is needed: make system-tools"
+        environ = {
+            "HOME": self.directory,
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": self.names_port,
+            "RABBITMQ_DIST_PORT": free_port(),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": self.directory / "none",
+            "RABBITMQ_LOG_BASE": self.directory,
+            "RABBITMQ_MNESIA_BASE": self.directory,
+            "RABBITMQ_NODENAME": "sinkwell@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": self.port,
+        }
+        return ["env", *(f"{name}={value}" for name, value in environ.items()), str(program)]
+
+    @property
+    def url(self) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/"
+
+
+class Mosquitto(Server):
+    def command(self) -> list[str]:
+        program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin")
+        assert program is not None, "mosquitto is needed: make system-tools"
+        settings = self.directory / "mosquitto.conf"
+        settings.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n")
+        return [program, "-c", str(settings)]
+
+    @property
+    def url(self) -> str:
+        return f"mqtt://127.0.0.1:{self.port}"
 
 
 def in_a_thread(read: Any) -> Any:
@@ -167,6 +221,58 @@ class TestRedis(Kit):
     @pytest.fixture
     def section(self, receiver: Redis) -> dict[str, object]:
         return {"type": "broker", "url": receiver.url, "subject": "events"}
+
+
+@asynccontextmanager
+async def opened(url: str, **keys: object) -> AsyncIterator[Notifier]:
+    section = {"type": "broker", "url": url, **keys}
+    settings = msgspec.convert(section, BrokerSettings, dec_hook=decode_custom)
+    notifier = await BROKER.open(settings, NotifierContext("app"))
+    yield notifier
+    await notifier.close()
+
+
+async def test_a_message_for_rabbitmq_stays_in_its_queue_and_is_refused_without_one(
+    tmp_path: Path,
+) -> None:
+    server, event = Rabbit(tmp_path), example()
+    try:
+        async with opened(server.url, subject="events") as notifier:
+            with pytest.raises(TransientError, match="there is no queue 'events'; declare it"):
+                await notifier.notify(event)
+            client = await aio_pika.connect(server.url)
+            queue = await (await client.channel()).declare_queue("events", durable=True)
+
+            await notifier.notify(event)
+
+            message = await queue.get()
+            await client.close()
+        assert message is not None
+        assert message.delivery_mode is aio_pika.DeliveryMode.PERSISTENT
+        assert (message.message_id, message.type) == (event.id, event.type)
+        assert message.body == msgspec.json.encode(event.as_dict())
+    finally:
+        server.close()
+
+
+async def test_a_message_for_mqtt_reaches_who_subscribed(tmp_path: Path) -> None:
+    server, event = Mosquitto(tmp_path), example()
+    try:
+        async with (
+            zmqtt.create_client("127.0.0.1", server.port, version="5.0") as client,
+            client.subscribe("sinkwell/#", qos=zmqtt.QoS.AT_LEAST_ONCE) as subscription,
+            opened(server.url) as notifier,
+        ):
+            await notifier.notify(event)
+            message = await asyncio.wait_for(subscription.get_message(), 10)
+        assert message.topic == "sinkwell/file/finished"
+        assert message.payload == msgspec.json.encode(event.as_dict())
+        server.close()
+        async with opened(server.url, timeout="2s") as notifier:
+            with pytest.raises(TransientError):
+                await notifier.notify(event)
+    finally:
+        server.close()
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,10 @@ class BrokerSettings(NotifierSettings, frozen=True, kw_only=True):
         return _KINDS.get(urlsplit(self.url.reveal()).scheme)
 
 
+class UntakenError(Exception):
+    """The broker has said, over a good connection, that it keeps a message nowhere, and why."""
+
+
 class BrokerNotifier(Notifier):
     """Publishes events. A connection on which something failed is made anew for the next event."""
 
@@ -86,6 +90,8 @@ class BrokerNotifier(Notifier):
             raise UnusableError(
                 f"{self._whom} needs FastStream: pip install 'sinkwell[broker]'"
             ) from error
+        except UntakenError as error:
+            raise TransientError(f"{self._whom} did not take the message: {error}") from error
         except Exception as error:
             await self.close()
             # Not the text of the error: it may hold the URL.
@@ -106,6 +112,8 @@ class BrokerNotifier(Notifier):
     async def _connected(self) -> "Link":
         async with self._connecting:
             if self._link is None:
+                # In a thread: a broker's library takes a second to load.
+                await asyncio.to_thread(import_module, f"faststream.{self._settings.kind}")
                 module = await asyncio.to_thread(import_module, "sinkwell.notifiers.brokers")
                 url = self._settings.url.reveal()
                 link: Link = module.make_link(self._settings.kind, url, self._settings.stream)

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sinkwell.contract import Event
+from sinkwell.notifiers.broker import UntakenError
 
 _PATIENCE = 3.0
 """For an acknowledgement, in seconds: a connection that broke unheard is not waited for longer."""
@@ -73,23 +74,32 @@ class RedisLink(Link):
 
 
 class RabbitLink(Link):
-    """A persistent message to the queue of that name; the broker confirms it."""
+    """A persistent message to a queue that must be there; the broker confirms it."""
 
     def __init__(self, url: str, _: str | None) -> None:
-        from faststream.rabbit import RabbitBroker
+        from faststream.rabbit import Channel, RabbitBroker
 
-        super().__init__(RabbitBroker(url, logger=None))
+        # Else what goes to no queue would be confirmed as well, and be gone.
+        channel = Channel(on_return_raises=True)
+        super().__init__(RabbitBroker(url, logger=None, default_channel=channel))
 
     async def publish(self, subject: str, body: bytes, event: Event) -> None:
-        await self._broker.publish(
-            body,
-            routing_key=subject,
-            persist=True,
-            timeout=_PATIENCE,
-            content_type="application/json",
-            message_id=event.id,
-            message_type=event.type,
-        )
+        from aio_pika.exceptions import PublishError
+
+        try:
+            await self._broker.publish(
+                body,
+                routing_key=subject,
+                persist=True,
+                timeout=_PATIENCE,
+                content_type="application/json",
+                message_id=event.id,
+                message_type=event.type,
+            )
+        except PublishError as error:
+            raise UntakenError(
+                f"there is no queue {subject!r}; declare it, or name another as subject"
+            ) from error
 
 
 class KafkaLink(Link):
