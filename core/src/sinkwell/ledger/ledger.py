@@ -20,9 +20,9 @@ from sinkwell.ledger import (
     eventlog,
     fetches,
     leases,
-    memory,
     reads,
     refetches,
+    repeats,
     requests,
     routing,
     upkeep,
@@ -172,7 +172,7 @@ class Ledger:
 
     async def remember(self, old: Path) -> int:
         """Know the repeats of callbacks that another ledger's file knew; return how many."""
-        return sum([await self._writer.write(memory.remember, rows) for rows in memory.read(old)])
+        return sum([await self._writer.write(repeats.remember, rows) for rows in repeats.read(old)])
 
     async def lose_file(self, file_id: str, reason: str) -> None:
         """Make visible that the spool's copy of a file is gone or damaged."""
