@@ -9,10 +9,6 @@ SYSTEM_TOOLS := strace:strace eatmydata:eatmydata /usr/lib/openssh/sftp-server:o
 	/usr/lib/rabbitmq/bin/rabbitmq-server:rabbitmq-server redis-server:redis-server wget:wget
 BENCH_TOOLS := nginx:nginx-light /usr/lib/nginx/modules/ngx_http_lua_module.so:libnginx-mod-http-lua npm:npm
 
-# Tests wait a lot: four files at a time suit two cores. A file stays in one process, as what its
-# tests share is dear; the slow ones come first. Tests that are asked for run one by one.
-ALL_TESTS := -n 4 --dist loadfile --no-loadscope-reorder
-
 BIN := .venv/bin
 UV := .tools/bin/uv
 READY := .venv/.ready
@@ -32,7 +28,7 @@ run: $(READY) ## Start Sinkwell on ./sinkwell-data (ARGS="--port 9000" is passed
 	@$(BIN)/sinkwell serve $(ARGS)
 
 test: $(READY) system-tools ## Run the tests (ARGS="-k spool" is passed on)
-	@$(BIN)/python -m pytest $(or $(ARGS),$(ALL_TESTS))
+	@$(BIN)/python -m pytest $(ARGS)
 
 check: $(READY) ## Lint, format, types, direction of imports, dependencies
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy && $(BIN)/lint-imports

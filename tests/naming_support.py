@@ -53,6 +53,7 @@ def run(examples: int, check: Callable[[T], None], drawn: Drawn[T]) -> None:
             max_examples=(examples - len(seen)) // AT_ONCE + 5,  # the first has nothing new
             deadline=None,
             database=None,
+            derandomize=False,  # else each round would draw what the one before did
             phases=(Phase.generate, Phase.shrink),
         )
         scaled(given(whole)(check_all))()
