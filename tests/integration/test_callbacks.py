@@ -453,4 +453,6 @@ def test_the_whole_api_is_closed_to_a_name_that_was_pointed_here(instance: Insta
                 answer = client.request(
                     method, path.replace("{", "").replace("}", ""), headers=headers
                 )
-                assert_problem(answer, 401, "not-authorized")
+                assert answer.status_code == 401
+                if method != "head":  # whose answers have no body
+                    assert_problem(answer, 401, "not-authorized")

@@ -125,12 +125,13 @@ class Feed:
         Where that is no further than the position, there is nothing more.
         """
         end = await self.end()
-        if end - position <= _AT_ONCE:
-            entries = await self.now_after(position)
-        else:
+        far_back = end - position > _AT_ONCE
+        if far_back:
             entries = await self._read_matching(position, interest)
-        looked_to = max([position, *(entry.event.position for entry in entries[-1:])])
-        if len(entries) < _AT_ONCE:
+        else:
+            entries = await self.now_after(position)  # perhaps not all of them at once
+        looked_to = entries[-1].event.position if entries else position
+        if far_back and len(entries) < _AT_ONCE:
             looked_to = max(looked_to, end)
         return [entry for entry in entries if interest.wants(entry.event)], looked_to
 
