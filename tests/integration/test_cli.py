@@ -43,17 +43,6 @@ def commands() -> Iterator[tuple[str, ...]]:
             yield from ((name, inner) for inner in command.commands)
 
 
-def test_the_settings_in_the_current_directory_are_read_unless_others_are_named(
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "sinkwell.toml").write_text('[sources.here]\ntype = "shotbott"\n')
-    (tmp_path / "other.toml").write_text('[sources.there]\ntype = "shotbott"\n')
-
-    assert 'sinkwell.toml:2: source type "shotbott"' in sinkwell("check", cwd=tmp_path).stderr
-    other = sinkwell("check", cwd=tmp_path, SINKWELL_CONFIG="other.toml")
-    assert 'other.toml:2: source type "shotbott"' in other.stderr
-
-
 @pytest.mark.parametrize("command", [*commands()], ids=" ".join)
 def test_every_command_explains_itself_and_all_its_options(command: tuple[str, ...]) -> None:
     shown = CliRunner().invoke(main, [*command, "--help"], env={"COLUMNS": "100"})

@@ -23,7 +23,6 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 """The call or the settings are wrong."""
 
-CONFIG = Path("sinkwell.toml")
 DATA_DIR = Path("sinkwell-data")
 SECRET_NAME = "shotbot.secret"  # noqa: S105 - the name of a file
 FILES_NAME = "files"
@@ -46,9 +45,7 @@ def settings_options(function: F) -> F:
         "-c",
         type=click.Path(dir_okay=False, path_type=Path),
         envvar="SINKWELL_CONFIG",
-        default=lambda: CONFIG if CONFIG.is_file() else None,
-        help="The settings file; without one, one Shotbot source and one local sink.  "
-        "[default: ./sinkwell.toml where there is one]",
+        help="The settings file; without one, one Shotbot source and one local sink.",
     )(function)
 
 
