@@ -97,6 +97,8 @@ def _welcome(settings: Settings, public: socket.socket) -> None:
     host, port = public.getsockname()[:2]
     base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     out.print("[bold green]Sinkwell is ready.[/]\n")
+    if settings.path is not None:
+        out.print(f"  Settings      {escape(str(settings.path))}", soft_wrap=True)
     for name in settings.sources:
         out.print(f"  Callback URL  [bold cyan]{base}/callbacks/{name}[/]", soft_wrap=True)
     if settings.path is None:
