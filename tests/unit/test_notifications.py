@@ -195,7 +195,7 @@ async def test_an_ordered_notifier_hears_each_subject_in_order_and_others_meanwh
     house: House,
 ) -> None:
     ear = Ear(script=[TransientError("503")])
-    await house.start(plan_for(ear, ordered=True, waits=(0.2, 0.2)))
+    await house.start(plan_for(ear, ordered=True, waits=(2.0, 2.0)))
     await house.announce(5, sink="first")
     await house.until(lambda: len(ear.calls) == 1)
     await house.announce(5, sink="second")
