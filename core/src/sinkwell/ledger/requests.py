@@ -39,7 +39,13 @@ _one = (
 _reopen = (
     update(deliveries)
     .where(deliveries.c.id == bindparam("delivery"))
-    .values(state=State.PENDING.value, due_at=bindparam("present"), attempts=0, settled_at=None)
+    .values(
+        state=State.PENDING.value,
+        due_at=bindparam("present"),
+        attempts=0,
+        location=None,
+        settled_at=None,
+    )
 )
 _reopen_file = (
     update(files).where(files.c.id == bindparam("file")).values(state="open", release_at=None)
@@ -47,9 +53,7 @@ _reopen_file = (
 _cancel = (
     update(deliveries)
     .where(deliveries.c.id == bindparam("delivery"))
-    .values(
-        state=State.CANCELLED.value, due_at=None, location=None, settled_at=bindparam("present")
-    )
+    .values(state=State.CANCELLED.value, due_at=None, settled_at=bindparam("present"))
 )
 
 
