@@ -10,7 +10,7 @@ from types import ModuleType
 from xml.etree import ElementTree as ET
 
 HERE = Path(__file__).parent
-LONGEST = 600
+LONGEST = 120
 
 
 @dataclass(frozen=True, slots=True)

@@ -315,14 +315,11 @@ async def test_a_start_with_nothing_to_do_does_nothing(start: Start) -> None:
 async def timed(what: str, start: Start) -> AsyncIterator[tuple[Store, Reconciled]]:
     async with start() as store:
         with capture_logs():
-            began, worked = time.monotonic(), time.process_time()
+            began = time.monotonic()
             found = await store.reconcile()
-            took, worked = time.monotonic() - began, time.process_time() - worked
-        print(f"\n{what}: {took:.2f} s, of them {worked:.2f} s of CPU")
-        assert worked < LIMIT, f"{what} took {worked:.1f} s of CPU"
-        assert took < 4 * LIMIT, (
-            f"{what} took {took:.1f} s"
-        )  # tests beside this one take their part
+            took = time.monotonic() - began
+        print(f"\n{what}: {took:.2f} s")
+        assert took < LIMIT, f"{what} took {took:.1f} s"
         yield store, found
 
 
